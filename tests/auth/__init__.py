@@ -1,0 +1,1 @@
+"""The login wing's tests, one module for each of its own."""

@@ -1,0 +1,1 @@
+"""What AuthX 1.7.1 was recorded to do, and its replay."""
