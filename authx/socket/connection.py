@@ -1,0 +1,65 @@
+"""One Socket.IO socket in one namespace, and who is on the other end of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
+
+from authx.auth.identity import Identity
+
+__all__ = ("Connection", "ConnectionInfo", "CurrentIdentity")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """A connection as others may see it: a list of one's own devices, an operator's overview."""
+
+    sid: str
+    namespace: str
+    device: str
+    """The Engine.IO transport; connections of one page share it."""
+    user: str | None
+    """None for an anonymous connection."""
+    connected_at: float
+    """Unix seconds."""
+    address: str | None
+    user_agent: str | None
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """What handlers and guards are given. ``identity`` is the current one, judged anew at each event."""
+
+    sid: str
+    namespace: str
+    device: str
+    identity: Identity | None
+    """None for an anonymous connection; every guard denies those."""
+    connected_at: float
+    """Unix seconds."""
+    address: str | None = None
+    user_agent: str | None = None
+    key: str = field(default="", repr=False)
+    """The secret by which a cookie client names this connection over HTTP."""
+
+    @property
+    def user(self) -> str | None:
+        """The user of the current identity."""
+        return None if self.identity is None else self.identity.user
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """What others may see of this connection: neither claims nor keys."""
+        return ConnectionInfo(
+            sid=self.sid,
+            namespace=self.namespace,
+            device=self.device,
+            user=self.user,
+            connected_at=self.connected_at,
+            address=self.address,
+            user_agent=self.user_agent,
+        )
+
+
+CurrentIdentity: TypeAlias = Annotated[Identity, "the identity of the connection, at the time of the event"]
+"""What a handler asks for to know who sent the event; an anonymous sender is denied."""

@@ -1,0 +1,268 @@
+"""``AuthXSocket``: builds the parts, mounts them on an app, and forwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache, wraps
+from types import MethodType
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+from weakref import WeakSet
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
+
+from authx.socket.audience import Audience
+from authx.socket.dispatch import Dispatcher
+from authx.socket.engine import read_cors_rules
+from authx.socket.handshake import Door, Login
+from authx.socket.origin import AllowedOrigins, OriginPolicy
+from authx.socket.rooms import role_room, session_room, user_room
+from authx.socket.server import Server
+
+__all__ = ("AuthXSocket",)
+
+logger = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+# They would open the door, or answer events past it.
+_REFUSED_OPTIONS = frozenset({"always_connect", "async_handlers"})
+
+
+class _Shared(Generic[_P, _R]):
+    """A method that, called on the class, means the one instance there is."""
+
+    def __init__(self, method: Callable[Concatenate[Any, _P], _R]) -> None:
+        self._method = method
+
+    def __get__(self, instance: AuthXSocket | None, owner: type[AuthXSocket]) -> Callable[_P, _R]:
+        if instance is not None:
+            return MethodType(self._method, instance)
+
+        @wraps(self._method)
+        def on_the_only_instance(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            only = owner._only(self._method.__name__)  # noqa: SLF001 - a part of the class
+            return self._method(only, *args, **kwargs)
+
+        return on_the_only_instance
+
+
+def _forwarded(method: Callable[Concatenate[Server, _P], _R]) -> _Shared[_P, _R]:
+    """A method of the server behind the socket, under the same name."""
+
+    @wraps(method)
+    def forward(socket: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return method(socket.sio, *args, **kwargs)
+
+    return _Shared(forward)
+
+
+class _Waiting:
+    """Handlers declared on the class before there is an instance."""
+
+    def __init__(self) -> None:
+        self.handlers: list[tuple[str, Callable[..., Any], str | None]] = []
+
+    def _register(self, event: str, handler: Callable[..., Any], namespace: str | None) -> None:
+        self.handlers.append((event, handler, namespace))
+
+
+class AuthXSocket:
+    """Authenticated Socket.IO on a FastAPI app.
+
+    Served at ``{mount_location}/{socketio_path}``; ``app.sio`` is the Socket.IO server behind it.
+
+    Args:
+        app: The app to mount on.
+        mount_location: Path of the mount.
+        socketio_path: Path below it, as clients give it in their ``path`` option.
+        cors_allowed_origins: Origins that may connect besides the app's own and those of its
+            ``CORSMiddleware``. ``"*"`` lets every page connect with a token, and none with a cookie.
+        async_mode: Of python-engineio; there is no other than ``"asgi"``.
+        auth: The app's ``AuthX``. Without it every connection is anonymous, and guards deny them all.
+        allow_anonymous: Let clients that show no credential in as nobody.
+        connect_timeout: Seconds that a transport may stay open without an admitted connection.
+        client_manager: A python-socketio client manager, for several processes.
+        options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
+    """
+
+    _instances: ClassVar[WeakSet[AuthXSocket]] = WeakSet()
+    _waiting: ClassVar[_Waiting] = _Waiting()
+
+    def __init__(
+        self,
+        app: Starlette,
+        mount_location: str = "/ws",
+        socketio_path: str = "socket.io",
+        cors_allowed_origins: AllowedOrigins = None,
+        async_mode: str = "asgi",
+        *,
+        auth: Login | None = None,
+        allow_anonymous: bool = False,
+        connect_timeout: float = 10.0,
+        client_manager: Any = None,
+        **options: Any,
+    ) -> None:
+        refused = sorted(_REFUSED_OPTIONS & options.keys())
+        if refused:
+            raise TypeError(f"AuthXSocket does not take {', '.join(refused)}")
+        if async_mode != "asgi":
+            raise ValueError(f"async_mode is 'asgi' on a FastAPI app, not {async_mode!r}")
+        if auth is None:
+            logger.warning("AuthXSocket has no auth: every connection is anonymous, guards deny them all")
+        origins = OriginPolicy(cors_allowed_origins, cache(lambda: read_cors_rules(app)))
+        self._dispatcher = Dispatcher({AuthXSocket: self})
+        self.sio = Server(
+            door=Door(auth, origins, allow_anonymous=allow_anonymous),
+            dispatcher=self._dispatcher,
+            connect_timeout=connect_timeout,
+            origins=origins,
+            client_manager=client_manager,
+            async_mode=async_mode,
+            logger=_logger("authx.socket.server", options.pop("logger", False)),
+            engineio_logger=_logger("authx.socket.engine", options.pop("engineio_logger", False)),
+            **options,
+        )
+        for waiting in self._waiting.handlers:
+            self._register(*waiting)
+        self._waiting.handlers.clear()
+        self._instances.add(self)
+        setattr(app, "sio", self.sio)  # noqa: B010 - the name apps know; Starlette declares no such attribute
+        self._mount(app, f"{mount_location.rstrip('/')}/{socketio_path.strip('/')}")
+        _shut_down_with(app, self.shutdown)
+
+    # Handlers -----------------------------------------------------------------------------------------
+
+    @_Shared
+    def on(
+        self, event: str, handler: Callable[..., Any] | None = None, namespace: str | None = None
+    ) -> Callable[[_F], _F]:
+        """Register a handler, as a decorator or at once.
+
+        Raises:
+            ReservedNameError: for an event that no client can send.
+            TypeError: for a signature that cannot work.
+        """
+
+        def register(function: _F) -> _F:
+            self._register(event, function, namespace)
+            return function
+
+        if handler is not None:
+            register(handler)
+        return register
+
+    @_Shared
+    def event(
+        self, handler: Callable[..., Any] | None = None, *, namespace: str | None = None
+    ) -> Callable[..., Any]:
+        """Register a handler of the event that has the function's name: ``@socket.event``."""
+
+        def register(function: _F) -> _F:
+            self._register(function.__name__, function, namespace)
+            return function
+
+        return register if handler is None else register(handler)
+
+    # Audiences ----------------------------------------------------------------------------------------
+
+    @_Shared
+    def to_user(self, *users: str) -> Audience:
+        """Everything that ``users`` have open, on every device."""
+        return self._audience(user_room, users)
+
+    @_Shared
+    def to_role(self, *roles: str) -> Audience:
+        """Everybody who has any of ``roles``."""
+        return self._audience(role_room, roles)
+
+    @_Shared
+    def to_session(self, *sessions: str) -> Audience:
+        """Everything opened with one of the login ``sessions``."""
+        return self._audience(session_room, sessions)
+
+    # What python-socketio's server offers, by the names that apps know ---------------------------------
+
+    emit = _forwarded(Server.emit)
+    send = _forwarded(Server.send)
+    call = _forwarded(Server.call)
+    enter_room = _forwarded(Server.enter_room)
+    leave_room = _forwarded(Server.leave_room)
+    close_room = _forwarded(Server.close_room)
+    rooms = _forwarded(Server.rooms)
+    get_session = _forwarded(Server.get_session)
+    save_session = _forwarded(Server.save_session)
+    session = _forwarded(Server.session)
+    disconnect = _forwarded(Server.disconnect)
+    handle_request = _forwarded(Server.handle_request)
+    start_background_task = _forwarded(Server.start_background_task)
+    sleep = _forwarded(Server.sleep)
+    is_asyncio_based = _forwarded(Server.is_asyncio_based)
+
+    @_Shared
+    def attach(self, app: Starlette, socketio_path: str = "socket.io") -> None:
+        """Serve the same socket on a further app, at ``/{socketio_path}``."""
+        self._mount(app, f"/{socketio_path.strip('/')}")
+
+    async def shutdown(self) -> None:
+        """Close every transport and end every task; the app's lifespan does it."""
+        await self.sio.shutdown()
+
+    # Insides ------------------------------------------------------------------------------------------
+
+    def _register(self, event: str, handler: Callable[..., Any], namespace: str | None) -> None:
+        self._dispatcher.register(event, handler, namespace or "/")
+
+    def _audience(self, room: Callable[[str], str], names: tuple[str, ...]) -> Audience:
+        if not names:
+            raise ValueError("an audience needs at least one name")
+        return Audience(self.sio, tuple(map(room, names)))
+
+    def _mount(self, app: Starlette, path: str) -> None:
+        app.router.routes.append(Mount(path, app=self._serve))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.sio.handle_request(scope, receive, send)
+
+    @classmethod
+    def _only(cls, method: str) -> Any:
+        instances = list(cls._instances)
+        if len(instances) > 1:
+            raise RuntimeError(
+                f"there are {len(instances)} AuthXSocket instances: call {method} on one of them"
+            )
+        if instances:
+            return instances[0]
+        if method in ("on", "event"):
+            return cls._waiting
+        raise RuntimeError(f"AuthXSocket.{method} needs an instance: AuthXSocket(app=app)")
+
+
+def _shut_down_with(app: Starlette, shutdown: Callable[[], Any]) -> None:
+    """Call ``shutdown`` when the app's lifespan ends, before what the app itself cleans up."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(application: Any) -> AsyncIterator[Any]:
+        async with inner(application) as state:
+            try:
+                yield state
+            finally:
+                await shutdown()
+
+    app.router.lifespan_context = lifespan
+
+
+def _logger(name: str, choice: bool | logging.Logger) -> logging.Logger:
+    """python-socketio's ``logger`` option, except that False adds no handler to anything."""
+    if isinstance(choice, logging.Logger):
+        return choice
+    chosen = logging.getLogger(name)
+    if choice:
+        chosen.setLevel(logging.INFO)
+    return chosen

@@ -1,0 +1,100 @@
+"""What goes over the wire besides the app's own events: names, and the bodies that clients read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from authx.auth.identity import Identity
+from authx.socket.exceptions import ReservedNameError, SocketError
+from authx.socket.rooms import is_reserved
+
+__all__ = (
+    "EXCEPTION_EVENT",
+    "LIFECYCLE",
+    "SESSION_EVENT",
+    "check_emitted",
+    "check_handled",
+    "error_body",
+    "exception_body",
+    "is_refused_from_clients",
+    "refusal_body",
+    "session_body",
+    "to_wire",
+)
+
+SESSION_EVENT = "authx:session"
+EXCEPTION_EVENT = "exception"
+
+LIFECYCLE = frozenset({"connect", "disconnect"})
+# What the standard clients fire locally: as an event of the server it would pass for their own.
+_CLIENT_SIDE = LIFECYCLE | {"connect_error"}
+_NEVER_FROM_CLIENTS = _CLIENT_SIDE | {EXCEPTION_EVENT}
+
+
+def is_refused_from_clients(event: str) -> bool:
+    """Whether a client may not send ``event``: it is the library's, or names a step of the protocol."""
+    return event in _NEVER_FROM_CLIENTS or is_reserved(event)
+
+
+def check_handled(event: str) -> None:
+    """Raise :class:`ReservedNameError` if no client could ever trigger a handler of ``event``."""
+    if event not in LIFECYCLE and is_refused_from_clients(event):
+        raise ReservedNameError(f"the event name {event!r} is reserved; a handler of it would never run")
+
+
+def check_emitted(event: str) -> None:
+    """Raise :class:`ReservedNameError` if an app may not emit ``event``."""
+    if event in _CLIENT_SIDE or is_reserved(event):
+        raise ReservedNameError(f"the event name {event!r} is reserved and can't be emitted")
+
+
+def session_body(identity: Identity, *, key: str, now: float) -> dict[str, Any]:
+    """``authx:session``: who the server takes the client for. Times are Unix seconds, ``ttl`` is seconds."""
+    expires_at = identity.expires_at
+    return {
+        "user": identity.user,
+        "scopes": sorted(identity.scopes),
+        "roles": sorted(identity.roles),
+        "expires_at": expires_at,
+        "ttl": None if expires_at is None else max(0.0, expires_at - now),
+        "key": key,
+    }
+
+
+def refusal_body(error: SocketError) -> dict[str, Any]:
+    """CONNECT_ERROR: ``{message, data: {code, retry, details?}}``."""
+    data = {"code": error.code, "retry": error.retry}
+    if error.details is not None:
+        data["details"] = to_wire(error.details)
+    return {"message": error.message, "data": data}
+
+
+def error_body(error: SocketError) -> dict[str, Any]:
+    """An acknowledgement of failure: ``{"error": {code, message, details?}}``."""
+    body = {"code": error.code, "message": error.message}
+    if error.details is not None:
+        body["details"] = to_wire(error.details)
+    return {"error": body}
+
+
+def exception_body(error: SocketError, event: str) -> dict[str, Any]:
+    """The ``exception`` event: what an acknowledgement would have said, and the event's name."""
+    return {**error_body(error), "event": event}
+
+
+def to_wire(value: Any) -> Any:
+    """``value`` in types that the packet encoder takes; bytes stay bytes and travel as attachments."""
+    if value is None or isinstance(value, (str, int, float, bool, bytes, bytearray)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: to_wire(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_wire(item) for item in value]
+    if isinstance(value, BaseModel) or is_dataclass(value):
+        return to_wire(to_jsonable_python(value, by_alias=True, bytes_mode="base64"))
+    return to_jsonable_python(value)

@@ -1,0 +1,30 @@
+"""Every table in which a connection could leave something behind."""
+
+from typing import Any
+
+from authx import AuthXSocket
+
+
+def tables(socket: AuthXSocket) -> dict[str, Any]:
+    """Return all that a socket knows of transports and connections, by the name of the table."""
+    server = socket.sio
+    manager = server.manager
+    return {
+        "connections": list(server.registry),
+        "arrivals": dict(server._arrivals),
+        "devices": dict(server._devices),
+        "tasks": {task for task in server._tasks if not task.done()},
+        "environs": dict(server.environ),
+        "partial packets": dict(server._binary_packet),
+        "transports": dict(server.eio.sockets),
+        "rooms": dict(manager.rooms),
+        "callbacks": dict(manager.callbacks),
+        # python-socketio 5.18 has come to keep these too.
+        "pending connects": dict(getattr(manager, "pending_connect", {})),
+        "pending disconnects": dict(manager.pending_disconnect),
+    }
+
+
+def filled(socket: AuthXSocket) -> dict[str, Any]:
+    """Return the tables that hold something."""
+    return {name: table for name, table in tables(socket).items() if table}
