@@ -38,6 +38,8 @@ class Device:
     environ: Mapping[str, Any] = field(repr=False)
     arrivals: dict[str, Arrival] = field(default_factory=dict)
     """By namespace."""
+    leaving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """By namespace: the app is being told that a connection ended. Who comes back meanwhile waits for it."""
     deadline: asyncio.TimerHandle | None = None
     closing: bool = False
 

@@ -84,7 +84,24 @@ class SocketError(Exception):
 
 
 class Refusal(SocketError):
-    """A connection is not let in. Raise it in a connect handler to say why."""
+    """A connection is not let in. Raise it in a connect handler to say why.
+
+    Args:
+        data: What clients find in the error's ``data``: fields beside code and retry, or any other value
+            in their place.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        details: Any = None,
+        retry: bool | None = None,
+        data: Any = None,
+    ) -> None:
+        super().__init__(code, message, details=details, retry=retry)
+        self.data = data
 
 
 class Denial(SocketError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -17,15 +16,16 @@ from typing import Any
 import socketio
 from socketio import packet as packets
 from socketio.async_pubsub_manager import AsyncPubSubManager
-from socketio.exceptions import ConnectionRefusedError as AppRefusal
 
+from authx.socket.admission import Admission
 from authx.socket.audience import Delivery
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Device
 from authx.socket.dispatch import Dispatcher
 from authx.socket.engine import Engine, read_handshake
-from authx.socket.exceptions import Refusal, SocketError, code_for
+from authx.socket.exceptions import Refusal
 from authx.socket.handshake import Door
+from authx.socket.packets import PacketReader
 from authx.socket.registry import Registry
 from authx.socket.rooms import check_room, identity_rooms, is_reserved
 from authx.socket.wire import (
@@ -59,7 +59,8 @@ class Server(socketio.AsyncServer):
     def __init__(self, *, door: Door, dispatcher: Dispatcher, connect_timeout: float, **options: Any) -> None:
         super().__init__(**options)
         self.registry = Registry()
-        self._door = door
+        self._admission = Admission(door, dispatcher, timeout=connect_timeout, clock=time.time)
+        self._reader = PacketReader(self.packet_class, self._is_connected)
         self._dispatcher = dispatcher
         self._connect_timeout = connect_timeout
         self._devices: dict[str, Device] = {}
@@ -78,17 +79,17 @@ class Server(socketio.AsyncServer):
         self._start_deadline(device)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        device = self._devices.pop(eio_sid, None)
-        if device is None:
-            return
+        device = self._devices[eio_sid]
         device.closing = True
         device.cancel_deadline()
         for arrival in tuple(device.arrivals.values()):
             self._abandon(arrival)
         for connection in self.registry.of_device(eio_sid):
-            await self._leave(connection, reason)
-        self._binary_packet.pop(eio_sid, None)
-        self.environ.pop(eio_sid, None)
+            self._leave(connection, reason)
+        if device.leaving:
+            await asyncio.wait(device.leaving.values())
+        self._reader.forget(eio_sid)
+        del self._devices[eio_sid], self.environ[eio_sid]
         self.eio.forget(eio_sid, end_poll=reason == self.reason.CLIENT_DISCONNECT)
 
     def _start_deadline(self, device: Device) -> None:
@@ -104,16 +105,17 @@ class Server(socketio.AsyncServer):
         device.closing = True
         for arrival in tuple(device.arrivals.values()):
             self._abandon(arrival)
-            await self._refuse(arrival, refusal_body(Refusal("connect_timeout")))
+            await self._refuse(arrival, Refusal("connect_timeout"))
         await self.eio.drop(device.id)
 
     # Packets ------------------------------------------------------------------------------------------
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        if eio_sid not in self._devices:
+        device = self._devices.get(eio_sid)
+        if device is None or device.closing:
             return
         try:
-            packet = self._read(eio_sid, data)
+            packet = self._reader.read(eio_sid, data)
         except Exception as error:  # noqa: BLE001 - parsers fail in many ways
             # Whatever a stranger wrote, it is theirs: the kind of mistake is logged, the text is not.
             logger.info("closing transport %s: a packet can't be read (%s)", eio_sid, type(error).__name__)
@@ -131,29 +133,6 @@ class Server(socketio.AsyncServer):
         else:
             await self._handle_ack(eio_sid, namespace, packet.id, packet.data)
 
-    def _read(self, eio_sid: str, data: str | bytes) -> Any:
-        """The packet that ``data`` is or completes; None while attachments are missing.
-
-        Raises:
-            Exception: of whatever kind, for anything that is no packet of a client.
-        """
-        packet = self._binary_packet.pop(eio_sid, None)
-        if packet is None:
-            packet = self.packet_class(encoded_packet=data)
-            _check_shape(packet)
-            binary = packet.packet_type in (packets.BINARY_EVENT, packets.BINARY_ACK)
-            complete = not binary or packet.attachment_count == 0
-            if binary and self.registry.at(eio_sid, packet.namespace or _DEFAULT) is None:
-                raise ValueError("an attachment before the door")
-        else:
-            if not isinstance(data, bytes):
-                raise TypeError("an attachment is missing")
-            complete = packet.add_attachment(data)
-        if complete:
-            return packet
-        self._binary_packet[eio_sid] = packet
-        return None
-
     # The door -----------------------------------------------------------------------------------------
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
@@ -168,12 +147,15 @@ class Server(socketio.AsyncServer):
             )
             return
         arrival = Arrival(self.eio.generate_id(), namespace, device)
-        if namespace in device.arrivals or self.registry.at(eio_sid, namespace) is not None:
-            await self._refuse(arrival, refusal_body(Refusal("too_many_connections")))
+        if namespace in device.arrivals or self._is_connected(eio_sid, namespace):
+            await self._refuse(arrival, Refusal("too_many_connections"))
             return
         self._arrivals[arrival.sid] = device.arrivals[namespace] = arrival
         # Not awaited: while the door decides, the transport goes on being read, so its end is noticed.
         arrival.task = self._spawn(self._receive(arrival, data))
+
+    def _is_connected(self, device: str, namespace: str) -> bool:
+        return self.registry.at(device, namespace) is not None
 
     def _serves(self, namespace: str) -> bool:
         return (
@@ -182,71 +164,52 @@ class Server(socketio.AsyncServer):
 
     async def _receive(self, arrival: Arrival, payload: Any) -> None:
         """Admit an arrival, or refuse it with a code. Either way it is no arrival afterwards."""
+        leaving = arrival.device.leaving.get(arrival.namespace)
         try:
-            connection = await self._vet(arrival, payload)
+            if leaving is not None:
+                await asyncio.wait({leaving})
+            connection = await self._admission.decide(arrival, payload)
             if self._is_under_way(arrival):
-                await self._admit(arrival, connection)
-        except (AppRefusal, ConnectionRefusedError) as error:
-            await self._refuse(arrival, _app_refusal_body(error))
-        except Exception as error:
-            refusal = error if isinstance(error, SocketError) else Refusal(code_for(error))
-            if refusal.code in ("internal_error", "store_unavailable"):
-                cause = error.__cause__ if refusal is error else error
-                logger.exception("connecting to %s failed: %s", arrival.namespace, refusal, exc_info=cause)
-            await self._refuse(arrival, refusal_body(refusal))
+                self._enter(arrival, connection)
+                await self._greet(arrival, connection)
+        except Refusal as refusal:
+            await self._refuse(arrival, refusal)
         finally:
             self._turn_away(arrival)
 
-    async def _vet(self, arrival: Arrival, payload: Any) -> Connection:
-        device = arrival.device
-        limit = asyncio.timeout(self._connect_timeout)
-        try:
-            async with limit:
-                identity = await self._door.identify(device.handshake, payload)
-                connection = Connection(
-                    sid=arrival.sid,
-                    namespace=arrival.namespace,
-                    device=device.id,
-                    identity=identity,
-                    connected_at=time.time(),
-                    address=device.handshake.address,
-                    user_agent=device.handshake.headers.get("user-agent"),
-                    key=secrets.token_urlsafe(24),
-                )
-                await self._dispatcher.connect(connection, device.environ, payload)
-        except TimeoutError:
-            if limit.expired():
-                raise Refusal("connect_timeout") from None
-            raise
-        if arrival.turned_away:
-            raise Refusal("policy_denied", "Connection refused")
-        return connection
-
-    async def _admit(self, arrival: Arrival, connection: Connection) -> None:
+    def _enter(self, arrival: Arrival, connection: Connection) -> None:
+        """Put a connection into every table at once, or into none."""
         sid, namespace, device = connection.sid, connection.namespace, arrival.device
-        # No await from here to the packets: nobody sees the connection in some tables and not in others.
+        identity = connection.identity
+        own = identity_rooms(identity) if identity is not None else ()
+        try:
+            for room in (None, sid, *own, *arrival.rooms):
+                self.manager.basic_enter_room(sid, namespace, room, eio_sid=device.id)
+        except Exception as error:
+            self.manager.basic_disconnect(sid, namespace)
+            logger.exception("a connection to %s can't enter its rooms", namespace)
+            raise Refusal("internal_error") from error
         self._arrivals.pop(sid)
         device.arrivals.pop(namespace)
         device.cancel_deadline()
         self.registry.add(connection)
-        identity = connection.identity
-        for room in (None, sid, *(identity_rooms(identity) if identity else ()), *arrival.rooms):
-            self.manager.basic_enter_room(sid, namespace, room, eio_sid=device.id)
-        await self._send_packet(
-            device.id, self.packet_class(packets.CONNECT, {"sid": sid}, namespace=namespace)
-        )
-        if identity is not None:
-            body = session_body(identity, key=connection.key, now=time.time())
+
+    async def _greet(self, arrival: Arrival, connection: Connection) -> None:
+        """Tell the client that it is in, who it is taken for, and what was held for it, in this order."""
+        answer = self.packet_class(packets.CONNECT, {"sid": connection.sid}, namespace=connection.namespace)
+        await self._send_packet(connection.device, answer)
+        if connection.identity is not None:
+            body = session_body(connection.identity, key=connection.key, now=time.time())
             await self._send_event(connection, SESSION_EVENT, body)
         for event, data in arrival.events:
             await self._send_event(connection, event, *_arguments(data))
 
-    async def _refuse(self, arrival: Arrival, body: Mapping[str, Any]) -> None:
+    async def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
         # First out of the tables, then told: who hears of it may try again at once.
         self._turn_away(arrival)
         await self._send_packet(
             arrival.device.id,
-            self.packet_class(packets.CONNECT_ERROR, data=body, namespace=arrival.namespace),
+            self.packet_class(packets.CONNECT_ERROR, data=refusal_body(refusal), namespace=arrival.namespace),
         )
 
     def _is_under_way(self, arrival: Arrival) -> bool:
@@ -275,7 +238,8 @@ class Server(socketio.AsyncServer):
             self._abandon(arrival)
         connection = self.registry.at(eio_sid, namespace)
         if connection is not None:
-            await self._leave(connection, reason or self.reason.CLIENT_DISCONNECT)
+            # Not awaited: however long the app says goodbye, the transport goes on being read.
+            self._leave(connection, reason or self.reason.CLIENT_DISCONNECT)
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnect a sid from a namespace; with a client manager, on whatever node it is.
@@ -289,29 +253,33 @@ class Server(socketio.AsyncServer):
         namespace = namespace or _DEFAULT
         connection = self.registry.get(sid)
         if connection is not None and connection.namespace == namespace:
-            await self._send_packet(
-                connection.device, self.packet_class(packets.DISCONNECT, namespace=namespace)
-            )
-            await self._leave(connection, self.reason.SERVER_DISCONNECT)
+            device = self._devices[connection.device]
+            self._leave(connection, self.reason.SERVER_DISCONNECT)
+            await self._send_packet(device.id, self.packet_class(packets.DISCONNECT, namespace=namespace))
+            if namespace in device.leaving:
+                await asyncio.wait({device.leaving[namespace]})
         elif not ignore_queue:
             # Not here: a manager with a bus asks the other nodes.
             await self.manager.can_disconnect(sid, namespace)
 
-    async def _leave(self, connection: Connection, reason: str) -> None:
-        """Take a connection out of every table and tell the app, once however many ways it ends."""
-        sid, namespace = connection.sid, connection.namespace
-        if self.registry.remove(sid) is None:
+    def _leave(self, connection: Connection, reason: str) -> None:
+        """End a connection, once however many ways it ends; the app is told in a task of its own."""
+        if self.registry.remove(connection.sid) is None:
             return
-        self.manager.pre_disconnect(sid, namespace)
-        self._binary_packet.pop(connection.device, None)
+        device = self._devices[connection.device]
+        self.manager.pre_disconnect(connection.sid, connection.namespace)
+        device.leaving[connection.namespace] = self._spawn(self._say_goodbye(device, connection, reason))
+        if not device.closing and not self.registry.of_device(device.id):
+            self._start_deadline(device)
+
+    async def _say_goodbye(self, device: Device, connection: Connection, reason: str) -> None:
+        sid, namespace = connection.sid, connection.namespace
         try:
             await self._dispatcher.disconnect(connection, reason)
         finally:
             await self.manager.disconnect(sid, namespace, ignore_queue=True)
-            self.eio.forget_session(connection.device, namespace)
-            device = self._devices.get(connection.device)
-            if device is not None and not self.registry.of_device(device.id):
-                self._start_deadline(device)
+            self.eio.forget_session(device.id, namespace)
+            del device.leaving[namespace]
 
     # Events -------------------------------------------------------------------------------------------
 
@@ -419,6 +387,8 @@ class Server(socketio.AsyncServer):
         arrival = self._arrivals.get(sid)
         if arrival is None:
             await super().enter_room(sid, room, namespace)
+        elif self.manager.is_sid_room(arrival.namespace, room):
+            raise ValueError("cannot enter a sid room")
         else:
             arrival.rooms.add(room)
 
@@ -513,30 +483,8 @@ class Server(socketio.AsyncServer):
         return task
 
 
-def _check_shape(packet: Any) -> None:
-    """Raise for what is no packet that a client may send."""
-    data = packet.data
-    if packet.packet_type in (packets.EVENT, packets.BINARY_EVENT):
-        if not (isinstance(data, list) and data and isinstance(data[0], str)):
-            raise TypeError("an event is a list that starts with its name")
-    elif packet.packet_type in (packets.ACK, packets.BINARY_ACK):
-        if not isinstance(data, list) or packet.id is None:
-            raise TypeError("an acknowledgement is a list with an id")
-    elif packet.packet_type not in (packets.CONNECT, packets.DISCONNECT):
-        raise ValueError("not a packet of a client")
-
-
 def _arguments(data: Any) -> list[Any]:
     """As python-socketio: a tuple is several arguments, None is none."""
     if isinstance(data, tuple):
         return list(data)
     return [] if data is None else [data]
-
-
-def _app_refusal_body(error: Exception) -> dict[str, Any]:
-    """The app's own words where it has some; a code where it left the data to us."""
-    body = refusal_body(Refusal("policy_denied", "Connection refused"))
-    said = getattr(error, "error_args", {"message": "Connection refused by server"})
-    if isinstance(said.get("data"), Mapping):
-        said = {**said, "data": {**body["data"], **said["data"]}}
-    return {**body, **said}

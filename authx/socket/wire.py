@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from authx.auth.identity import Identity
-from authx.socket.exceptions import ReservedNameError, SocketError
+from authx.socket.exceptions import Refusal, ReservedNameError, SocketError
 from authx.socket.rooms import is_reserved
 
 __all__ = (
@@ -66,12 +66,15 @@ def session_body(identity: Identity, *, key: str, now: float) -> dict[str, Any]:
     }
 
 
-def refusal_body(error: SocketError) -> dict[str, Any]:
-    """CONNECT_ERROR: ``{message, data: {code, retry, details?}}``."""
-    data = {"code": error.code, "retry": error.retry}
-    if error.details is not None:
-        data["details"] = to_wire(error.details)
-    return {"message": error.message, "data": data}
+def refusal_body(refusal: Refusal) -> dict[str, Any]:
+    """CONNECT_ERROR: ``{message, data: {code, retry, details?}}``, or what the app put in place of data."""
+    data = {"code": refusal.code, "retry": refusal.retry}
+    if refusal.details is not None:
+        data["details"] = to_wire(refusal.details)
+    said = to_wire(refusal.data)
+    if isinstance(said, dict):
+        said = {**data, **said}
+    return {"message": refusal.message, "data": data if said is None else said}
 
 
 def error_body(error: SocketError) -> dict[str, Any]:

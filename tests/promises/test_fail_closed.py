@@ -86,9 +86,13 @@ REFUSALS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         fails(socketio.exceptions.ConnectionRefusedError("no seats", 42)),
         {"message": "no seats", "data": 42},
     ),
+    "a store that refused the app": (
+        fails(ConnectionRefusedError(111, "database")),
+        {"message": "Something went wrong", "data": {"code": "internal_error", "retry": True}},
+    ),
     "Python's refusal": (
         fails(ConnectionRefusedError()),
-        {"message": "Connection refused by server", "data": {"code": "policy_denied", "retry": False}},
+        {"message": "Connection refused", "data": {"code": "policy_denied", "retry": False}},
     ),
 }
 

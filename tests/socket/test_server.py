@@ -29,6 +29,19 @@ class Receipt(BaseModel):
     devices: int
 
 
+class Unkeepable:
+    """A name of a room that can be put into a set once, and into nothing after that."""
+
+    def __init__(self) -> None:
+        self.hashed = 0
+
+    def __hash__(self) -> int:
+        self.hashed += 1
+        if self.hashed > 2:
+            raise RuntimeError("no more")
+        return 1
+
+
 def token(auth: AuthX, user: str, *scopes: str, **data: Any) -> dict[str, str]:
     return {"token": auth.create_access_token(user, scopes=list(scopes), data=data)}
 
@@ -433,6 +446,70 @@ async def test_the_next_login_on_a_transport_inherits_no_session(end: str) -> No
         assert (await client.connect(token(auth, "bob"))).type is PacketType.CONNECT
 
         assert await client.emit("owner") == ["bob"]
+
+
+async def test_who_comes_back_while_the_app_says_goodbye_waits_for_it() -> None:
+    """The old connection's disconnect handler has ended before the new one's connect handler runs."""
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    told: list[str] = []
+    release = asyncio.Event()
+
+    @socket.on("connect")
+    def connect(sid: str, environ: dict[str, Any], me: CurrentIdentity) -> None:
+        told.append(f"hello {me.user}")
+
+    @socket.on("disconnect")
+    async def disconnect(sid: str, me: CurrentIdentity) -> None:
+        await release.wait()
+        told.append(f"goodbye {me.user}")
+
+    async with serving(app) as url:
+        async with wire.websocket(url) as client:
+            await client.connect(token(auth, "alice"))
+            await client.disconnect()
+            await until(lambda: not socket.sio.registry)
+            answer = asyncio.create_task(client.connect(token(auth, "bob")))
+            await until(lambda: socket.sio._arrivals)
+            release.set()
+
+            assert (await answer).type is PacketType.CONNECT
+            assert [connection.user for connection in socket.sio.registry] == ["bob"]
+        await until(lambda: not filled(socket))
+    assert told == ["hello alice", "goodbye alice", "hello bob", "goodbye bob"]
+
+
+async def test_a_connect_handler_cannot_enter_the_room_of_another_sid() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+
+    @socket.on("connect")
+    async def connect(sid: str, environ: dict[str, Any], auth: Any) -> None:
+        if "victim" in auth:
+            await socket.enter_room(sid, auth["victim"])
+
+    async with serving(app) as url, wire.websocket(url) as alice, wire.websocket(url) as mallory:
+        sid = (await alice.connect(token(auth, "alice"))).data["sid"]
+        answer = await mallory.connect({**token(auth, "mallory"), "victim": sid})
+
+        assert answer.data["data"]["code"] == "internal_error"
+        assert len(socket.sio.registry) == 1
+
+
+async def test_a_connection_that_cannot_enter_one_room_is_in_none() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+
+    @socket.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await socket.enter_room(sid, "lobby")
+        await socket.enter_room(sid, Unkeepable())
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        answer = await client.connect(token(auth, "alice"))
+
+        assert answer.data["data"]["code"] == "internal_error"
+        assert (socket.sio.manager.rooms, len(socket.sio.registry)) == ({}, 0)
 
 
 # Names of the library -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ def tables(socket: AuthXSocket) -> dict[str, Any]:
         "devices": dict(server._devices),
         "tasks": {task for task in server._tasks if not task.done()},
         "environs": dict(server.environ),
-        "partial packets": dict(server._binary_packet),
+        "partial packets": dict(server._reader._partial),
         "transports": dict(server.eio.sockets),
         "rooms": dict(manager.rooms),
         "callbacks": dict(manager.callbacks),

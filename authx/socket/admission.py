@@ -1,0 +1,90 @@
+"""The decision about one arrival: who it is, and whether the app wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from authx.socket.connection import Connection
+from authx.socket.device import Arrival
+from authx.socket.dispatch import Dispatcher
+from authx.socket.exceptions import Refusal, SocketError, code_for
+from authx.socket.handshake import Door
+
+__all__ = ("Admission",)
+
+logger = logging.getLogger(__name__)
+
+
+class Admission:
+    """Asks the door, then the app's connect handler.
+
+    Args:
+        door: Says who is asking.
+        dispatcher: The app's handlers.
+        timeout: Seconds that the whole of it may take.
+        clock: Gives the current time in Unix seconds.
+    """
+
+    def __init__(
+        self, door: Door, dispatcher: Dispatcher, *, timeout: float, clock: Callable[[], float]
+    ) -> None:
+        self._door = door
+        self._dispatcher = dispatcher
+        self._timeout = timeout
+        self._clock = clock
+
+    async def decide(self, arrival: Arrival, payload: Any) -> Connection:
+        """The connection that may be admitted.
+
+        Raises:
+            Refusal: for every way in which this can fail; what is not the client's business is logged.
+        """
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                connection = await self._identify(arrival, payload)
+                await self._dispatcher.connect(connection, arrival.device.environ, payload)
+        except Exception as error:
+            if limit.expired():
+                raise Refusal("connect_timeout") from error
+            refusal = _refusal(error)
+            if refusal.code in ("internal_error", "store_unavailable"):
+                logger.exception("connecting to %s failed: %s", arrival.namespace, refusal)
+            raise refusal from error
+        if arrival.turned_away:
+            raise Refusal("policy_denied", "Connection refused")
+        return connection
+
+    async def _identify(self, arrival: Arrival, payload: Any) -> Connection:
+        handshake = arrival.device.handshake
+        identity = await self._door.identify(handshake, payload)
+        return Connection(
+            sid=arrival.sid,
+            namespace=arrival.namespace,
+            device=arrival.device.id,
+            identity=identity,
+            connected_at=self._clock(),
+            address=handshake.address,
+            user_agent=handshake.headers.get("user-agent"),
+            key=secrets.token_urlsafe(24),
+        )
+
+
+def _refusal(error: Exception) -> Refusal:
+    """``error`` as a refusal, with nothing of the inside in its text."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, SocketError):
+        return Refusal(error.code, error.message, details=error.details, retry=error.retry)
+    said = getattr(error, "error_args", None)
+    if isinstance(said, Mapping):
+        # python-socketio's ConnectionRefusedError: the app's own words for the client.
+        return Refusal("policy_denied", said["message"], data=said.get("data"))
+    if isinstance(error, ConnectionRefusedError) and error.errno is None:
+        # Python's own is a refusal when the app raises it, and a failure when a store refused the app.
+        return Refusal("policy_denied", "Connection refused")
+    return Refusal(code_for(error))

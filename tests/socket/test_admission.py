@@ -1,0 +1,120 @@
+"""The decision about one arrival."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
+
+from authx.socket.admission import Admission
+from authx.socket.connection import Connection
+from authx.socket.device import Arrival, Device
+from authx.socket.dispatch import Dispatcher
+from authx.socket.exceptions import Denial, Refusal
+from authx.socket.handshake import Door, Handshake
+from authx.socket.origin import OriginPolicy
+from tests.support.logins import login
+
+AUTH = login()
+
+
+def arrival() -> Arrival:
+    handshake = Handshake(headers={"user-agent": "Browser"}, address="192.0.2.1")
+    return Arrival("s1", "/", Device("d1", handshake, {"PATH_INFO": "/ws"}))
+
+
+def admission(connect: Callable[..., Any] | None = None, *, timeout: float = 5.0) -> Admission:
+    dispatcher = Dispatcher({})
+    if connect is not None:
+        dispatcher.register("connect", connect, "/")
+    return Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=timeout, clock=lambda: 7.0)
+
+
+def payload() -> dict[str, Any]:
+    return {"token": AUTH.create_access_token("alice")}
+
+
+async def refusal(deciding: Admission, of: Arrival | None = None) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await deciding.decide(of or arrival(), payload())
+    return caught.value
+
+
+async def test_who_is_let_in_is_a_connection_with_all_that_is_known() -> None:
+    first = await admission().decide(arrival(), payload())
+    second = await admission().decide(arrival(), payload())
+
+    assert (first.sid, first.namespace, first.device, first.user) == ("s1", "/", "d1", "alice")
+    assert (first.connected_at, first.address, first.user_agent) == (7.0, "192.0.2.1", "Browser")
+    assert first.key != second.key
+
+
+async def test_the_app_is_asked_once_the_identity_is_known_and_not_before() -> None:
+    asked: list[str | None] = []
+
+    def connect(here: Connection) -> None:
+        asked.append(here.user)
+
+    with pytest.raises(Refusal, match="missing_token"):
+        await admission(connect).decide(arrival(), None)
+    assert asked == []
+    await admission(connect).decide(arrival(), payload())
+    assert asked == ["alice"]
+
+
+def fails(error: Exception) -> Callable[..., Any]:
+    def connect() -> None:
+        raise error
+
+    return connect
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message", "data"),
+    [
+        (Denial("a", "b"), "a", "b", None),
+        (Refusal("a", "b", data={"c": 1}), "a", "b", {"c": 1}),
+        (SocketIORefusal("no", {"c": 1}), "policy_denied", "no", {"c": 1}),
+        (SocketIORefusal("no", 1, 2), "policy_denied", "no", (1, 2)),
+        (ConnectionRefusedError(), "policy_denied", "Connection refused", None),
+        (ConnectionRefusedError(111, "db"), "internal_error", "Something went wrong", None),
+        (TimeoutError(), "internal_error", "Something went wrong", None),
+    ],
+)
+async def test_whatever_the_app_raises_is_a_refusal(
+    error: Exception, code: str, message: str, data: object
+) -> None:
+    found = await refusal(admission(fails(error)))
+
+    assert (found.code, found.message, found.data) == (code, message, data)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("hunter2"), TimeoutError("hunter2")])
+async def test_what_is_not_the_clients_business_is_logged(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = await refusal(admission(fails(error)))
+
+    assert "hunter2" not in str(found)
+    assert "hunter2" in caplog.text
+
+
+async def test_what_is_the_clients_business_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    await refusal(admission(fails(Denial("insufficient_scope"))))
+
+    assert caplog.records == []
+
+
+async def test_it_may_not_take_longer_than_it_may() -> None:
+    async def connect() -> None:
+        await asyncio.Event().wait()
+
+    assert (await refusal(admission(connect, timeout=0.01))).code == "connect_timeout"
+
+
+async def test_who_was_turned_away_on_the_way_is_refused() -> None:
+    coming = arrival()
+    coming.turned_away = True
+
+    assert (await refusal(admission(), coming)).code == "policy_denied"
