@@ -23,9 +23,9 @@ from tests.support.wire import Opener, Packet, PacketType
 opened = pytest.mark.parametrize("opened", wire.OPENERS)
 
 
-def fails(error: BaseException) -> Callable[..., Any]:
+def fails(error: Callable[[], Exception]) -> Callable[..., Any]:
     async def connect(sid: str, environ: dict[str, Any], auth: Any) -> None:
-        raise error
+        raise error()
 
     return connect
 
@@ -48,19 +48,19 @@ REFUSALS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"message": "Something went wrong", "data": {"code": "internal_error", "retry": True}},
     ),
     "a bug in a coroutine": (
-        fails(RuntimeError("password is hunter2")),
+        fails(lambda: RuntimeError("password is hunter2")),
         {"message": "Something went wrong", "data": {"code": "internal_error", "retry": True}},
     ),
     "the app's own time-out": (
-        fails(TimeoutError("database")),
+        fails(lambda: TimeoutError("database")),
         {"message": "Something went wrong", "data": {"code": "internal_error", "retry": True}},
     ),
     "a refusal": (
-        fails(Refusal("banned", "Go away", details={"until": 2030})),
+        fails(lambda: Refusal("banned", "Go away", details={"until": 2030})),
         {"message": "Go away", "data": {"code": "banned", "retry": False, "details": {"until": 2030}}},
     ),
     "a denial": (
-        fails(Denial("insufficient_scope")),
+        fails(lambda: Denial("insufficient_scope")),
         {
             "message": "The token lacks a required scope",
             "data": {"code": "insufficient_scope", "retry": False},
@@ -71,27 +71,27 @@ REFUSALS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"message": "The user lacks a required role", "data": {"code": "insufficient_role", "retry": False}},
     ),
     "an error of the login side": (
-        fails(RateLimitExceeded(3)),
+        fails(lambda: RateLimitExceeded(3)),
         {"message": "Too many requests", "data": {"code": "rate_limited", "retry": True}},
     ),
     "python-socketio's refusal": (
-        fails(socketio.exceptions.ConnectionRefusedError()),
+        fails(socketio.exceptions.ConnectionRefusedError),
         {"message": "Connection rejected by server", "data": {"code": "policy_denied", "retry": False}},
     ),
     "python-socketio's refusal with words": (
-        fails(socketio.exceptions.ConnectionRefusedError("no seats", {"seats": 0})),
+        fails(lambda: socketio.exceptions.ConnectionRefusedError("no seats", {"seats": 0})),
         {"message": "no seats", "data": {"code": "policy_denied", "retry": False, "seats": 0}},
     ),
     "python-socketio's refusal with a value": (
-        fails(socketio.exceptions.ConnectionRefusedError("no seats", 42)),
+        fails(lambda: socketio.exceptions.ConnectionRefusedError("no seats", 42)),
         {"message": "no seats", "data": 42},
     ),
     "a store that refused the app": (
-        fails(ConnectionRefusedError(111, "database")),
+        fails(lambda: ConnectionRefusedError(111, "database")),
         {"message": "Something went wrong", "data": {"code": "internal_error", "retry": True}},
     ),
     "Python's refusal": (
-        fails(ConnectionRefusedError()),
+        fails(ConnectionRefusedError),
         {"message": "Connection refused", "data": {"code": "policy_denied", "retry": False}},
     ),
 }
