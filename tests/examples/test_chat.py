@@ -1,0 +1,92 @@
+"""The example's server side; what people see of it is under tests/browser."""
+
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from examples.chat.people import PASSWORDS, PEOPLE, check_password
+from tests.support.server import ROOT, running
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (ROOT / "examples" / "chat" / "static" / "login.html").read_text()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        running(["-m", "examples.chat", "--port", "{port}"]) as base_url,
+        httpx.AsyncClient(base_url=base_url, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("user", PEOPLE)
+def test_a_password_opens_only_its_own_account(user: str) -> None:
+    assert check_password(user, PASSWORDS[user]) is PEOPLE[user]
+    assert check_password(user, PASSWORDS[user] + " ") is None
+    assert all(check_password(other, PASSWORDS[user]) is None for other in PEOPLE if other != user)
+
+
+@pytest.mark.parametrize("password", ["", "x"])
+def test_nobody_is_not_somebody(password: str) -> None:
+    assert check_password("", password) is None
+    assert check_password("mallory", password) is None
+
+
+def test_the_login_page_offers_the_sample_people(page: str) -> None:
+    offered = re.findall(r'data-user="(\w+)" data-password="(\w+)"', page)
+
+    assert dict(offered) == dict(PASSWORDS)
+
+
+async def test_logging_in_sets_a_cookie_for_the_server_and_one_for_the_page(http: httpx.AsyncClient) -> None:
+    response = await http.post("/login", json={"user": "bob", "password": "builder"})
+
+    assert response.status_code == 204
+    cookies = {value.split("=", 1)[0]: value for value in response.headers.get_list("set-cookie")}
+    assert "HttpOnly" in cookies["access_token_cookie"]
+    assert "HttpOnly" not in cookies["csrf_access_token"]
+    assert all("SameSite=lax" in cookie for cookie in cookies.values())
+
+
+async def test_a_wrong_password_sets_none(http: httpx.AsyncClient) -> None:
+    response = await http.post("/login", json={"user": "bob", "password": "alice"})
+
+    assert response.status_code == 401
+    assert "set-cookie" not in response.headers
+
+
+async def test_logging_out_takes_both_cookies_away(http: httpx.AsyncClient) -> None:
+    await http.post("/login", json={"user": "bob", "password": "builder"})
+    assert set(http.cookies) == {"access_token_cookie", "csrf_access_token"}
+
+    await http.post("/logout")
+
+    assert set(http.cookies) == set()
+
+
+async def test_the_pages_and_the_client_are_served_by_the_app_itself(http: httpx.AsyncClient) -> None:
+    for path in ("/", "/login"):
+        response = await http.get(path)
+        assert response.headers["content-security-policy"].startswith("default-src 'self'")
+        for needed in re.findall(r'(?:src|href)="([^"]+)"', response.text):
+            assert needed.startswith("/")
+            assert (await http.get(needed)).status_code == 200
+
+
+def test_it_says_how_it_is_started() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.chat", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "--port" in done.stdout
