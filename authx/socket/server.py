@@ -382,13 +382,14 @@ class Server(socketio.AsyncServer):
 
         Raises:
             ReservedNameError: for a room that belongs to the library.
+            ValueError: for the room that another sid is.
         """
         check_room(room)
+        if room != sid and self.registry.get(room) is not None:
+            raise ValueError("the room of another sid can't be entered")
         arrival = self._arrivals.get(sid)
         if arrival is None:
             await super().enter_room(sid, room, namespace)
-        elif self.manager.is_sid_room(arrival.namespace, room):
-            raise ValueError("cannot enter a sid room")
         else:
             arrival.rooms.add(room)
 

@@ -494,6 +494,9 @@ async def test_a_connect_handler_cannot_enter_the_room_of_another_sid() -> None:
 
         assert answer.data["data"]["code"] == "internal_error"
         assert len(socket.sio.registry) == 1
+        own = (await mallory.connect(token(auth, "mallory"))).data["sid"]
+        with pytest.raises(ValueError, match="another sid"):
+            await socket.enter_room(own, sid)
 
 
 async def test_a_connection_that_cannot_enter_one_room_is_in_none() -> None:
