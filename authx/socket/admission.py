@@ -10,7 +10,7 @@ from typing import Any
 
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival
-from authx.socket.dispatch import Dispatcher
+from authx.socket.dispatch import Dispatcher, is_cancelled
 from authx.socket.exceptions import Refusal, SocketError, code_for
 from authx.socket.handshake import Door
 
@@ -46,9 +46,13 @@ class Admission:
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit:
+                if arrival.device.abandoned:
+                    await asyncio.wait(arrival.device.abandoned)
                 connection = await self._identify(arrival, payload)
                 await self._dispatcher.connect(connection, arrival.device.environ, payload)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
             if limit.expired():
                 raise Refusal("connect_timeout") from error
             refusal = _refusal(error)
@@ -65,7 +69,8 @@ class Admission:
         return Connection(
             sid=arrival.sid,
             namespace=arrival.namespace,
-            device=arrival.device.id,
+            device=arrival.device.name,
+            transport=arrival.device.id,
             identity=identity,
             connected_at=self._clock(),
             address=handshake.address,
@@ -74,7 +79,7 @@ class Admission:
         )
 
 
-def _refusal(error: Exception) -> Refusal:
+def _refusal(error: BaseException) -> Refusal:
     """``error`` as a refusal, with nothing of the inside in its text."""
     if isinstance(error, Refusal):
         return error

@@ -17,7 +17,7 @@ class ConnectionInfo:
     sid: str
     namespace: str
     device: str
-    """The Engine.IO transport; connections of one page share it."""
+    """A name for the transport; connections of one page share it. It opens nothing."""
     user: str | None
     """None for an anonymous connection."""
     connected_at: float
@@ -39,6 +39,8 @@ class Connection:
     """Unix seconds."""
     address: str | None = None
     user_agent: str | None = None
+    transport: str = field(default="", repr=False)
+    """The Engine.IO sid, by which packets are sent: a secret of the client's."""
     key: str = field(default="", repr=False)
     """The secret by which a cookie client names this connection over HTTP."""
 
@@ -49,7 +51,7 @@ class Connection:
 
     @property
     def info(self) -> ConnectionInfo:
-        """What others may see of this connection: neither claims nor keys."""
+        """What others may see of this connection: neither claims nor secrets."""
         return ConnectionInfo(
             sid=self.sid,
             namespace=self.namespace,

@@ -1,46 +1,37 @@
-"""A transport and what is under way on it before anybody is admitted."""
+"""A transport, and the connections on it that are on their way in or out."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from authx.socket.handshake import Handshake
 
-__all__ = ("Arrival", "Device")
+__all__ = ("Arrival", "Departure", "Device", "Passage")
 
 
-@dataclass(slots=True, eq=False)
-class Arrival:
-    """A connection on its way in: it has a sid, and is in no table that an emit can see.
-
-    What the app's connect handler does with the sid is held here, and done if the arrival is admitted.
-    """
-
-    sid: str
-    namespace: str
-    device: Device
-    task: asyncio.Task[None] | None = None
-    rooms: set[Any] = field(default_factory=set)
-    events: list[tuple[str, Any]] = field(default_factory=list)
-    turned_away: bool = False
-    """The app disconnected the sid before it was admitted."""
+def _name() -> str:
+    return secrets.token_urlsafe(9)
 
 
 @dataclass(slots=True, eq=False)
 class Device:
     """One Engine.IO transport, from its opening to its end."""
 
-    id: str
+    id: str = field(repr=False)
+    """The Engine.IO sid. Who knows it can speak for a polling client: it is shown to nobody else."""
     handshake: Handshake
     environ: Mapping[str, Any] = field(repr=False)
-    arrivals: dict[str, Arrival] = field(default_factory=dict)
+    name: str = field(default_factory=_name)
+    """What the transport is called where others see it: in lists of devices and in logs."""
+    arrivals: dict[str, Arrival] = field(default_factory=dict, repr=False)
     """By namespace."""
-    leaving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """By namespace: the app is being told that a connection ended. Who comes back meanwhile waits for it."""
-    deadline: asyncio.TimerHandle | None = None
+    abandoned: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
+    """Of arrivals that were given up: a thread can't be cancelled. The next arrival waits for their end."""
+    deadline: asyncio.TimerHandle | None = field(default=None, repr=False)
     closing: bool = False
 
     def cancel_deadline(self) -> None:
@@ -48,3 +39,33 @@ class Device:
         if self.deadline is not None:
             self.deadline.cancel()
             self.deadline = None
+
+
+@dataclass(slots=True, eq=False)
+class Passage:
+    """A sid that is in no table an emit can see, and what the app may still ask about it."""
+
+    sid: str
+    namespace: str
+    device: Device
+    rooms: set[Any] = field(default_factory=set)
+    session: Any = field(default_factory=dict, repr=False)
+    """python-socketio's per-connection dict."""
+
+
+@dataclass(slots=True, eq=False)
+class Arrival(Passage):
+    """A connection on its way in. What its connect handler does with the sid is done when it is admitted."""
+
+    task: asyncio.Task[None] | None = field(default=None, repr=False)
+    packets: list[Any] = field(default_factory=list, repr=False)
+    """Events for this sid, held."""
+    turned_away: bool = False
+    """The app disconnected the sid before it was admitted."""
+
+
+@dataclass(slots=True, eq=False)
+class Departure(Passage):
+    """A connection that has ended, while the app is told."""
+
+    goodbye: asyncio.Task[None] | None = field(default=None, repr=False)

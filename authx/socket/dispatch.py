@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from typing import Any
 
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial, Refusal, SocketError, code_for
-from authx.socket.guards import Guards
+from authx.socket.guards import Guards, unclaimed_guards
 from authx.socket.injection import Invocation, compile_handler
 from authx.socket.wire import check_handled, is_refused_from_clients, to_wire
 
-__all__ = ("Dispatcher", "Outcome")
+__all__ = ("Dispatcher", "Outcome", "is_cancelled")
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ class Outcome:
 
     values: tuple[Any, ...] = ()
     failure: SocketError | None = None
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether ``error`` ends this task, and is not merely that something a handler awaited was cancelled."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 class Dispatcher:
@@ -58,7 +65,10 @@ class Dispatcher:
         Raises:
             ReservedNameError: for an event that no client can send.
             TypeError: for a signature that cannot work.
+            ValueError: for a namespace that no client can name.
         """
+        if not namespace.startswith("/"):
+            raise ValueError(f"a namespace starts with '/', unlike {namespace!r}")
         check_handled(event)
         invocation = compile_handler(handler, provided=self._provided, named=_NAMED.get(event, ()))
         self._entries.setdefault(namespace, {})[event] = _Entry(invocation, Guards(handler))
@@ -77,6 +87,11 @@ class Dispatcher:
         if await entry.invocation.call_named(connection, {"environ": environ, "auth": auth}) is False:
             raise Refusal("policy_denied", "Connection refused")
 
+    def warn_of_lost_guards(self) -> None:
+        """Log the guards that were put on functions which no handler calls, as far as can be told."""
+        for guard in unclaimed_guards():
+            logger.error("%s guards no handler: the function it was put on was never registered", guard)
+
     async def disconnect(self, connection: Connection, reason: str) -> None:
         """Tell the app's disconnect handler; its failure is logged, the connection is gone all the same."""
         entry = self._entry(connection.namespace, "disconnect")
@@ -84,7 +99,9 @@ class Dispatcher:
             return
         try:
             await entry.invocation.call_named(connection, {"reason": reason})
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
             logger.exception("the disconnect handler of %s failed", connection.namespace)
 
     async def event(self, connection: Connection, event: str, arguments: Sequence[Any]) -> Outcome:
@@ -93,7 +110,9 @@ class Dispatcher:
             return Outcome(await self._handle(connection, event, arguments))
         except SocketError as error:
             return Outcome(failure=error)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
             code = code_for(error)
             if code == "internal_error":
                 logger.exception("the handler of %r in %s failed", event, connection.namespace)
@@ -102,7 +121,7 @@ class Dispatcher:
     async def _handle(self, connection: Connection, event: str, arguments: Sequence[Any]) -> tuple[Any, ...]:
         if is_refused_from_clients(event):
             raise Denial("unknown_event")
-        entry = self._entry(connection.namespace, event)
+        entry = self._entry(connection.namespace, event) if event != _ANY_EVENT else None
         if entry is None:
             entry = self._entry(connection.namespace, _ANY_EVENT)
             if entry is None:

@@ -19,6 +19,7 @@ from authx.socket.dispatch import Dispatcher
 from authx.socket.engine import read_cors_rules
 from authx.socket.handshake import Door, Login
 from authx.socket.origin import AllowedOrigins, OriginPolicy
+from authx.socket.packets import Packet
 from authx.socket.rooms import role_room, session_room, user_room
 from authx.socket.server import Server
 
@@ -115,6 +116,9 @@ class AuthXSocket:
             raise ValueError(f"async_mode is 'asgi' on a FastAPI app, not {async_mode!r}")
         if auth is None:
             logger.warning("AuthXSocket has no auth: every connection is anonymous, guards deny them all")
+        if "*" in (options.get("namespaces") or ()):
+            raise TypeError("AuthXSocket serves the namespaces that have handlers, and those given by name")
+        options.setdefault("serializer", Packet)
         origins = OriginPolicy(cors_allowed_origins, cache(lambda: read_cors_rules(app)))
         self._dispatcher = Dispatcher({AuthXSocket: self})
         self.sio = Server(

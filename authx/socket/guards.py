@@ -11,12 +11,13 @@ import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 from authx.auth.identity import Identity
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial
 
-__all__ = ("Guard", "Guards", "require_role", "require_scope")
+__all__ = ("Guard", "Guards", "require_role", "require_scope", "unclaimed_guards")
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ATTRIBUTE = "__authx_guards__"
@@ -36,11 +37,35 @@ class Guards:
     """The guards of one handler: a live view, so that one added after registration counts."""
 
     def __init__(self, handler: Callable[..., Any]) -> None:
-        self._lists = [kept for link in _behind(handler) if (kept := _kept_with(link)) is not None]
+        self._kept = [kept for link in _behind(handler) if (kept := _kept_with(link)) is not None]
+        for kept in self._kept:
+            kept.claimed = True
 
     def __iter__(self) -> Iterator[Guard]:
         # A wrapper made by functools.wraps has the very list of what it wraps.
-        yield from dict.fromkeys(guard for kept in self._lists for guard in kept)
+        yield from dict.fromkeys(guard for kept in self._kept for guard in kept.guards)
+
+
+class _Kept:
+    """The guards kept with one function."""
+
+    def __init__(self) -> None:
+        self.guards: list[Guard] = []
+        self.claimed = False
+        """Whether a handler was registered that they guard."""
+
+
+_unclaimed: WeakSet[_Kept] = WeakSet()
+
+
+def unclaimed_guards() -> list[str]:
+    """The guards that guard no handler, each told once.
+
+    A function that was guarded has got lost on the way to its registration.
+    """
+    lost = [kept for kept in _unclaimed if not kept.claimed]
+    _unclaimed.clear()
+    return [repr(guard) for kept in lost for guard in kept.guards]
 
 
 def _behind(handler: Any) -> Iterator[Any]:
@@ -50,21 +75,47 @@ def _behind(handler: Any) -> Iterator[Any]:
         yield from _behind(handler.func)
     elif hasattr(handler, "__wrapped__"):
         yield from _behind(handler.__wrapped__)
-    elif not inspect.isroutine(handler) and not isinstance(handler, type):
+    elif inspect.isroutine(handler):
+        yield from _closed_over(handler)
+    elif not isinstance(handler, type):
         yield from _behind(type(handler).__call__)
 
 
-def _kept_with(function: Any) -> list[Guard] | None:
+def _closed_over(function: Any) -> Iterator[Any]:
+    """What a decorator without ``functools.wraps`` wrapped: handlers that a ``*args`` closure holds."""
+    code = getattr(function, "__code__", None)
+    if code is None or not code.co_flags & inspect.CO_VARARGS:
+        return
+    for cell in function.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            continue
+        if callable(content) and hasattr(content, _ATTRIBUTE):
+            yield from _behind(content)
+
+
+def _kept_with(function: Any) -> _Kept | None:
     """The list of guards kept with ``function`` itself; None if it can't keep one."""
     target = getattr(function, "__func__", function)
-    kept: list[Guard] | None = getattr(target, _ATTRIBUTE, None)
+    kept: _Kept | None = getattr(target, _ATTRIBUTE, None)
     if kept is None:
-        kept = []
+        kept = _Kept()
         try:
             setattr(target, _ATTRIBUTE, kept)
         except (AttributeError, TypeError):
             return None
     return kept
+
+
+def _wrapped_by(handler: Any) -> Iterator[Any]:
+    """``handler`` and the functions that it is a wrapper of, whose guards it shares."""
+    yield handler
+    if hasattr(handler, "__wrapped__"):
+        yield from _wrapped_by(handler.__wrapped__)
+    else:
+        for link in _closed_over(handler):
+            yield from _wrapped_by(link)
 
 
 class _Requirement:
@@ -82,17 +133,16 @@ class _Requirement:
             raise Denial(self._code)
 
     def __call__(self, handler: _F, /) -> _F:
-        link: Any = handler
-        while True:
+        # Down to the function that may have been registered before it was wrapped.
+        for link in _wrapped_by(handler):
             kept = _kept_with(link)
             if kept is None:
                 raise TypeError(f"{self} can't guard {handler!r}: it keeps no attributes")
-            if self not in kept:
-                kept.append(self)
-            # Down to the function that may have been registered before it was wrapped.
-            if not hasattr(link, "__wrapped__"):
-                return handler
-            link = link.__wrapped__
+            if self not in kept.guards:
+                kept.guards.append(self)
+            if not kept.claimed:
+                _unclaimed.add(kept)
+        return handler
 
     def __repr__(self) -> str:
         return self._description

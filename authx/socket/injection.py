@@ -14,11 +14,11 @@ from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin, get_t
 
 from fastapi.params import Depends
 from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from authx.auth.identity import Identity
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial
+from authx.socket.thread import in_thread
 
 __all__ = ("Invocation", "compile_handler")
 
@@ -26,6 +26,7 @@ _Source: TypeAlias = Callable[["_Event"], Any]
 _Parameter = inspect.Parameter
 _POSITIONAL = (_Parameter.POSITIONAL_ONLY, _Parameter.POSITIONAL_OR_KEYWORD)
 _ABSENT: Any = object()
+_MOST_DETAILS = 20
 
 
 class _Event:
@@ -81,7 +82,7 @@ class Invocation:
             raise Denial("validation_error", f"At most {event.taken} arguments are expected")
         if self.is_async:
             return await self.handler(*args, **kwargs)
-        result = await run_in_threadpool(self.handler, *args, **kwargs)
+        result = await in_thread(self.handler, *args, **kwargs)
         return await result if isinstance(result, Awaitable) else result
 
 
@@ -217,4 +218,5 @@ def _argument(parameter: _Parameter, annotation: Any, handler: str) -> _Source:
 
 
 def _invalid(details: list[dict[str, Any]]) -> Denial:
-    return Denial("validation_error", details=details)
+    # A client could ask for thousands with one event.
+    return Denial("validation_error", details=details[:_MOST_DETAILS])

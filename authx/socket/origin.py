@@ -17,6 +17,7 @@ __all__ = ("AllowedOrigins", "CORSRules", "OriginPolicy", "own_origins")
 AllowedOrigins: TypeAlias = str | Collection[str] | Callable[[str], bool] | None
 """``cors_allowed_origins``: one origin, several, ``"*"``, or a function of the origin."""
 
+_SCHEMES = {"ws": "http", "wss": "https"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _STRANGER = "https://stranger.invalid"
 
@@ -81,17 +82,17 @@ class OriginPolicy:
 def own_origins(scheme: str, headers: Mapping[str, str]) -> frozenset[str]:
     """The origins that the app itself answers to, from the request's scheme and ``Host``.
 
-    Behind a proxy these may be in ``X-Forwarded-Proto`` and ``X-Forwarded-Host``. A page can't make a
-    browser send those two to another origin, so they are believed here, where only browsers matter.
+    A proxy that ends TLS may say so in ``X-Forwarded-Proto``: that is believed, since it can only make the
+    app's own origin a safer one. ``X-Forwarded-Host`` is not: where CORS lets a page choose its headers, the
+    page could make itself the app's own. A proxy passes ``Host`` on, or the origin is given by name.
     """
-    scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
     host = headers.get("host", "")
-    found = {_normal(f"{scheme}://{host}")} if host else set()
-    outer_scheme = headers.get("x-forwarded-proto", scheme).split(",")[0].strip()
-    outer_host = headers.get("x-forwarded-host", host).split(",")[0].strip()
-    if outer_host:
-        found.add(_normal(f"{outer_scheme}://{outer_host}"))
-    return frozenset(found)
+    if not host:
+        return frozenset()
+    found = {f"{_SCHEMES.get(scheme, scheme)}://{host}"}
+    if headers.get("x-forwarded-proto", "").split(",")[0].strip().lower() in ("https", "wss"):
+        found.add(f"https://{host}")
+    return frozenset(map(_normal, found))
 
 
 def _normal(origin: str) -> str:
@@ -101,6 +102,7 @@ def _normal(origin: str) -> str:
         port = parts.port
     except ValueError:
         return origin
-    if port is None or port != _DEFAULT_PORTS.get(parts.scheme):
+    bare = f"{parts.scheme}://{parts.netloc}"
+    if bare != origin.lower() or port is None or port != _DEFAULT_PORTS.get(parts.scheme):
         return origin.lower()
-    return f"{parts.scheme}://{parts.netloc.rpartition(':')[0]}"
+    return bare.rpartition(":")[0]

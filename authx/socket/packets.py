@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from socketio import packet
 
-__all__ = ("PacketReader",)
+__all__ = ("Packet", "PacketReader", "StrictJSON")
 
-Packet: TypeAlias = Any
-"""python-socketio's, which has no types."""
+_MAX_ATTACHMENTS = 100
 
 _EVENTS = (packet.EVENT, packet.BINARY_EVENT)
 _ACKS = (packet.ACK, packet.BINARY_ACK)
 _BINARY = (packet.BINARY_EVENT, packet.BINARY_ACK)
+
+
+class StrictJSON:
+    """JSON as the standard has it (RFC 8259), in the shape that python-socketio asks for.
+
+    Python's own writes ``NaN`` and ``Infinity``, on which a standard client gives up its transport: one
+    client could send them through the app to all others.
+    """
+
+    @staticmethod
+    def dumps(value: Any, **options: Any) -> str:
+        """``value`` as text.
+
+        Raises:
+            TypeError, ValueError: for what JSON can't carry.
+        """
+        return json.dumps(value, allow_nan=False, **options)
+
+    @staticmethod
+    def loads(text: str | bytes) -> Any:
+        """The value of ``text``.
+
+        Raises:
+            ValueError: for what is not JSON, and for numbers that are out of range.
+        """
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite, parse_int=_short)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _short(text: str) -> int:
+    # Reading a number takes time that grows with the square of its length.
+    if len(text) > 100:
+        raise ValueError("a number is too long")
+    return int(text)
+
+
+class Packet(packet.Packet):
+    """python-socketio's packet, with strict JSON."""
+
+    json = StrictJSON
 
 
 class PacketReader:
@@ -22,48 +73,60 @@ class PacketReader:
 
     Args:
         packet_class: python-socketio's, or the one of another serialiser.
-        may_send_binary: Whether a device is connected to a namespace; before that nothing is kept for it.
+        may_send_binary: Whether a transport is connected to a namespace; before that nothing is kept for it.
+        max_bytes: How much one packet may have in attachments.
     """
 
     def __init__(
-        self, packet_class: Callable[..., Packet], may_send_binary: Callable[[str, str], bool]
+        self,
+        packet_class: Callable[..., Any],
+        may_send_binary: Callable[[str, str], bool],
+        *,
+        max_bytes: int,
     ) -> None:
         self._packet_class = packet_class
         self._may_send_binary = may_send_binary
-        self._partial: dict[str, Packet] = {}
+        self._max_bytes = max_bytes
+        self._partial: dict[str, Any] = {}
 
-    def read(self, device: str, frame: str | bytes) -> Packet | None:
+    def read(self, transport: str, frame: Any) -> Any:
         """The packet that ``frame`` is or completes; None while attachments are missing.
 
         Raises:
             Exception: of whatever kind the parser has, for anything that is no packet of a client.
         """
-        partial = self._partial.pop(device, None)
+        partial = self._partial.pop(transport, None)
         if partial is not None:
             if not isinstance(frame, bytes):
                 raise TypeError("an attachment is missing")
+            if sum(map(len, partial.attachments)) + len(frame) > self._max_bytes:
+                raise ValueError("attachments are too large")
             found, complete = partial, partial.add_attachment(frame)
         else:
+            if not isinstance(frame, str | bytes) or not frame:
+                raise TypeError("a packet is text or bytes")
             found = self._packet_class(encoded_packet=frame)
             _check(found)
             complete = found.packet_type not in _BINARY or found.attachment_count == 0
-            if not complete and not self._may_send_binary(device, found.namespace or "/"):
+            if not complete and not self._may_send_binary(transport, found.namespace or "/"):
                 raise ValueError("an attachment before the door")
         if complete:
             return found
-        self._partial[device] = found
+        self._partial[transport] = found
         return None
 
-    def forget(self, device: str) -> None:
-        """Drop the packet that a device had begun."""
-        self._partial.pop(device, None)
+    def forget(self, transport: str) -> None:
+        """Drop the packet that a transport had begun."""
+        self._partial.pop(transport, None)
 
     def __len__(self) -> int:
         return len(self._partial)
 
 
-def _check(found: Packet) -> None:
+def _check(found: Any) -> None:
     """Raise for what is no packet that a client may send."""
+    if found.attachment_count > _MAX_ATTACHMENTS:
+        raise ValueError("too many attachments")
     data = found.data
     if found.packet_type in _EVENTS:
         if not (isinstance(data, list) and data and isinstance(data[0], str)):

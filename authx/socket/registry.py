@@ -1,4 +1,4 @@
-"""The connections of this node, found by sid and by device."""
+"""The connections of this node, found by sid and by transport."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ class Registry:
 
     def __init__(self) -> None:
         self._by_sid: dict[str, Connection] = {}
-        self._by_device: defaultdict[str, dict[str, Connection]] = defaultdict(dict)
+        self._by_transport: defaultdict[str, dict[str, Connection]] = defaultdict(dict)
 
     def add(self, connection: Connection) -> None:
         """Let ``connection`` be found."""
         self._by_sid[connection.sid] = connection
-        self._by_device[connection.device][connection.namespace] = connection
+        self._by_transport[connection.transport][connection.namespace] = connection
 
     def remove(self, sid: str) -> Connection | None:
         """Forget a connection. None if it is not here, so that of several who try, one succeeds."""
         connection = self._by_sid.pop(sid, None)
         if connection is not None:
-            siblings = self._by_device[connection.device]
+            siblings = self._by_transport[connection.transport]
             del siblings[connection.namespace]
             if not siblings:
-                del self._by_device[connection.device]
+                del self._by_transport[connection.transport]
         return connection
 
     def get(self, sid: str) -> Connection | None:
         """The connection with this sid."""
         return self._by_sid.get(sid)
 
-    def at(self, device: str, namespace: str) -> Connection | None:
-        """The connection of a device in a namespace."""
-        return self._by_device.get(device, {}).get(namespace)
+    def at(self, transport: str, namespace: str) -> Connection | None:
+        """The connection of a transport in a namespace."""
+        return self._by_transport.get(transport, {}).get(namespace)
 
-    def of_device(self, device: str) -> tuple[Connection, ...]:
+    def on(self, transport: str) -> tuple[Connection, ...]:
         """The connections that share a transport."""
-        return tuple(self._by_device.get(device, {}).values())
+        return tuple(self._by_transport.get(transport, {}).values())
 
     def __len__(self) -> int:
         return len(self._by_sid)

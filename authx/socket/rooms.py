@@ -51,9 +51,15 @@ def is_reserved(name: object) -> bool:
 
 
 def check_room(*rooms: object) -> None:
-    """Raise :class:`ReservedNameError` if an app names a room of the library."""
+    """Raise unless an app may name these rooms.
+
+    Raises:
+        ReservedNameError: for a room that belongs to the library.
+        ValueError: for None, which python-socketio takes for everybody, and for a collection, which it
+            takes for several rooms.
+    """
     for room in rooms:
         if is_reserved(room):
-            raise ReservedNameError(
-                f"the room {room!r} belongs to the library; use to_user, to_role or to_session"
-            )
+            raise ReservedNameError(f"the room {room!r} is the library's: use to_user, to_role or to_session")
+        if room is None or (hasattr(room, "__len__") and not isinstance(room, str)):
+            raise ValueError(f"{room!r} is not the name of a room")

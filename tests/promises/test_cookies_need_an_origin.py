@@ -14,7 +14,7 @@ from tests.support.wire import Opener
 
 EVIL = "https://evil.test"
 SPA = "https://spa.test"
-OWN = object()
+OWN, SAFE_OWN = object(), object()
 
 opened = pytest.mark.parametrize("opened", wire.OPENERS)
 
@@ -34,7 +34,8 @@ async def answer(
     sent = {**cookie_header(auth, token), **(headers or {})}
     async with serving(app) as url:
         if origin is not None:
-            sent["Origin"] = url if origin is OWN else origin
+            own = {OWN: url, SAFE_OWN: url.replace("http:", "https:")}
+            sent["Origin"] = own.get(origin, origin)
         if csrf and in_header:
             sent[auth.config.JWT_ACCESS_CSRF_HEADER_NAME] = csrf_of(auth, token)
         async with opened(url, headers=sent) as client:
@@ -108,10 +109,22 @@ async def test_a_plain_get_of_a_foreign_page_is_known_without_an_origin(site: st
     assert await answer(wire.polling, app, auth, None, csrf=False) == "in"
 
 
-async def test_behind_a_proxy_the_outer_address_is_the_apps_own() -> None:
+async def test_behind_a_proxy_that_ends_tls_the_safe_origin_is_the_apps_own() -> None:
     app, auth = FastAPI(), login("cookies")
     AuthXSocket(app, auth=auth)
-    proxied = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "app.test"}
+    proxied = {"X-Forwarded-Proto": "https"}
 
-    assert await answer(wire.websocket, app, auth, "https://app.test", headers=proxied) == "in"
-    assert await answer(wire.websocket, app, auth, "http://app.test", headers=proxied) == "origin_not_allowed"
+    assert await answer(wire.websocket, app, auth, SAFE_OWN, headers=proxied) == "in"
+    assert await answer(wire.websocket, app, auth, SAFE_OWN) == "origin_not_allowed"
+    assert await answer(wire.websocket, app, auth, EVIL, headers=proxied) == "origin_not_allowed"
+
+
+async def test_a_page_cannot_name_itself_the_apps_own() -> None:
+    """Where CORS allows any header, a page may send X-Forwarded-Host with its victim's cookies."""
+    app, auth = FastAPI(), login("cookies", JWT_COOKIE_CSRF_PROTECT=False)
+    AuthXSocket(app, auth=auth)
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True, allow_headers=["*"])
+    forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.test"}
+
+    for opened in wire.OPENERS:
+        assert await answer(opened, app, auth, EVIL, csrf=False, headers=forged) == "origin_not_allowed"

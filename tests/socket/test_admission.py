@@ -45,7 +45,8 @@ async def test_who_is_let_in_is_a_connection_with_all_that_is_known() -> None:
     first = await admission().decide(arrival(), payload())
     second = await admission().decide(arrival(), payload())
 
-    assert (first.sid, first.namespace, first.device, first.user) == ("s1", "/", "d1", "alice")
+    assert (first.sid, first.namespace, first.transport, first.user) == ("s1", "/", "d1", "alice")
+    assert "d1" not in first.device
     assert (first.connected_at, first.address, first.user_agent) == (7.0, "192.0.2.1", "Browser")
     assert first.key != second.key
 

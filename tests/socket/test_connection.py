@@ -14,13 +14,14 @@ def test_what_others_see_holds_neither_claims_nor_key() -> None:
         address="192.0.2.1",
         user_agent="Browser",
         key="secret-key",
+        transport="secret-transport",
     )
 
     info = connection.info
 
     assert (info.user, info.device, info.address, info.user_agent) == ("42", "d", "192.0.2.1", "Browser")
     assert "private" not in repr(info)
-    assert "secret-key" not in repr(info) + repr(connection)
+    assert "secret" not in repr(info) + repr(connection)
 
 
 def test_an_anonymous_connection_has_no_user() -> None:

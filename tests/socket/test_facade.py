@@ -1,5 +1,6 @@
 """AuthXSocket: what it takes, where it is served, and what it forwards."""
 
+import asyncio
 import gc
 from typing import Any
 
@@ -101,6 +102,14 @@ def test_an_option_that_would_open_the_door_is_refused(option: str) -> None:
         AuthXSocket(FastAPI(), None, **{option: True})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("namespaces", ["*", ["/", "*"]])
+def test_namespaces_that_nobody_named_are_refused(namespaces: Any) -> None:
+    with pytest.raises(TypeError, match="namespaces"):
+        AuthXSocket(FastAPI(), namespaces=namespaces)
+    with pytest.raises(ValueError, match="starts with"):
+        AuthXSocket(FastAPI()).on("connect", lambda sid: False, namespace="*")
+
+
 def test_another_async_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="async_mode"):
         AuthXSocket(FastAPI(), async_mode="aiohttp")
@@ -180,7 +189,30 @@ async def test_it_ends_with_the_app_and_leaves_nothing() -> None:
     async with serving(app) as url, wire.websocket(url) as client:
         await client.connect({"token": auth.create_access_token("alice")})
 
+        await socket.shutdown()
+
     assert ended == ["connection", "app"]
+    assert not filled(socket)
+
+
+async def test_one_goodbye_that_hangs_does_not_keep_the_app_from_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("authx.socket.server._GOODBYE_TIMEOUT", 0.05)
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    told: list[str] = []
+
+    @socket.on("disconnect")
+    async def disconnect(sid: str) -> None:
+        told.append(sid)
+        await asyncio.Event().wait()
+
+    async with serving(app) as url, wire.websocket(url) as one, wire.polling(url) as other:
+        for client in (one, other):
+            await client.connect({"token": auth.create_access_token("alice")})
+
+    assert len(told) == 2
     assert not filled(socket)
 
 

@@ -9,7 +9,7 @@ import pytest
 from authx.auth.identity import Identity
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial
-from authx.socket.guards import Guard, Guards, require_role, require_scope
+from authx.socket.guards import Guard, Guards, require_role, require_scope, unclaimed_guards
 
 
 def connection(identity: Identity | None) -> Connection:
@@ -161,3 +161,51 @@ def test_what_can_keep_no_guard_can_be_registered_and_not_guarded() -> None:
     assert list(Guards([].append)) == []
     with pytest.raises(TypeError, match="can't guard"):
         require_role("r")([].append)
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator whose author forgot functools.wraps."""
+
+    def wrapper(*args: Any) -> Any:
+        return function(*args)
+
+    return wrapper
+
+
+def test_a_guard_is_found_through_a_decorator_that_tells_nothing() -> None:
+    @plain
+    @require_role("r")
+    def inner() -> None: ...
+
+    def handler() -> None: ...
+
+    guards = Guards(handler)
+    require_role("r")(plain(handler))
+
+    assert len(list(Guards(inner))) == 1
+    assert len(list(guards)) == 1
+
+
+def test_a_handler_that_uses_another_is_not_guarded_as_that_one_is() -> None:
+    @require_role("r")
+    def guarded() -> None: ...
+
+    def handler(data: int) -> None:
+        guarded()
+
+    assert list(Guards(handler)) == []
+
+
+def test_a_guard_that_got_lost_is_told_once() -> None:
+    unclaimed_guards()
+
+    @require_role("lost")
+    def never_registered() -> None: ...
+
+    @require_role("kept")
+    def registered() -> None: ...
+
+    Guards(registered)
+
+    assert unclaimed_guards() == ["require_role('lost', all_required=False)"]
+    assert unclaimed_guards() == []

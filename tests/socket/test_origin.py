@@ -26,6 +26,8 @@ def policy(allowed: AllowedOrigins = None, rules: CORSRules = CORSRules()) -> Or
         (None, "https://evil.test", False, False),
         (None, "null", False, False),
         (None, "", False, False),
+        (None, "https://app.test:443/x", False, False),
+        (None, "https://app.test@evil.test", False, False),
         ([], "https://app.test", True, True),
         ([], "https://evil.test", False, False),
         ("https://spa.test", "https://spa.test", True, True),
@@ -85,8 +87,10 @@ def test_the_rules_of_the_apps_middleware(
         (
             "http",
             {"host": "backend:8000", "x-forwarded-proto": "https", "x-forwarded-host": "app.test, proxy"},
-            {"http://backend:8000", "https://app.test"},
+            {"http://backend:8000", "https://backend:8000"},
         ),
+        ("https", {"host": "app.test", "x-forwarded-proto": "http"}, {"https://app.test"}),
+        ("http", {"host": "", "x-forwarded-host": "evil.test"}, set()),
         ("http", {}, set()),
     ],
 )

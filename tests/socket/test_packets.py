@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio import packet
 
-from authx.socket.packets import PacketReader
+from authx.socket.packets import Packet, PacketReader, StrictJSON
 
 
 def reader(*, connected: bool = True) -> PacketReader:
-    return PacketReader(packet.Packet, lambda device, namespace: connected)
+    return PacketReader(Packet, lambda transport, namespace: connected, max_bytes=100)
 
 
 def read(*frames: str | bytes) -> list[Any]:
@@ -87,3 +87,27 @@ def test_whatever_is_sent_is_a_well_formed_packet_or_an_error(frame: str | bytes
     assert found.packet_type in {0, 1, 2, 3, 5, 6}
     if found.packet_type in {packet.EVENT, packet.BINARY_EVENT}:
         assert isinstance(found.data[0], str)
+
+
+numbers = st.integers(-(10**90), 10**90) | st.floats(allow_nan=False, allow_infinity=False)
+json_values = st.recursive(
+    st.none() | st.booleans() | numbers | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(json_values)
+def test_strict_json_is_json(value: Any) -> None:
+    assert StrictJSON.loads(StrictJSON.dumps(value)) == value
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "-Infinity", "1e999", "-1e999", "1" * 101, "{", ""])
+def test_what_is_not_json_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the parser's own
+        StrictJSON.loads(text)
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": float("-inf")}])
+def test_what_is_not_json_is_not_written(value: Any) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        StrictJSON.dumps(value)

@@ -38,6 +38,12 @@ def test_an_app_cannot_name_a_room_of_the_library(room: str) -> None:
         check_room("lobby", room)
 
 
-@pytest.mark.parametrize("room", ["lobby", "AUTHX:user:42", " authx:user:42", "", 42, None, ("a", 1)])
+@pytest.mark.parametrize("room", [None, [], ["lobby"], ("authx:user:42",), {"lobby"}, b"lobby"])
+def test_what_python_socketio_takes_for_everybody_or_for_several_is_no_room(room: object) -> None:
+    with pytest.raises(ValueError, match="not the name of a room"):
+        check_room(room)
+
+
+@pytest.mark.parametrize("room", ["lobby", "AUTHX:user:42", " authx:user:42", "", 42])
 def test_any_other_room_is_the_apps(room: object) -> None:
     check_room(room)

@@ -1,15 +1,17 @@
 """The Socket.IO server over real transports: events, rooms, sessions, leaving."""
 
 import asyncio
+import threading
 from typing import Any
 
+import httpx
 import pytest
 import socketio
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from authx import AuthX, AuthXSocket
-from authx.socket import Connection, CurrentIdentity, ReservedNameError, require_scope
+from authx.socket import Connection, CurrentIdentity, Denial, require_scope
 from tests.support import wire
 from tests.support.logins import login
 from tests.support.server import serving
@@ -104,48 +106,6 @@ async def test_the_session_follows_connect_at_once_and_held_events_follow_it(ope
         assert 0 < session["ttl"] <= 900
         assert len(session["key"]) >= 32
         assert client.events("third")[0].args == [1, 2]
-
-
-async def test_users_roles_and_sessions_are_rooms_of_their_own() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    async with serving(app) as url, wire.websocket(url) as one, wire.websocket(url) as other:
-        await one.connect(token(auth, "alice", roles=["admin", "staff"], session_id="s1"))
-        await other.connect(token(auth, "bob", roles="staff", session_id="s2"))
-        reached = {
-            "user": await socket.to_user("alice", "nobody").emit("user"),
-            "role": await socket.to_role("admin", "staff").emit("role"),
-            "session": await socket.to_session("s2").emit("session"),
-            "nobody": await socket.to_user("carol").emit("nobody"),
-        }
-        await one.receive_event("role")
-        await other.receive_event("session")
-
-        assert {name: (d.devices, d.nodes, d.complete) for name, d in reached.items()} == {
-            "user": (1, 1, True),
-            "role": (2, 1, True),
-            "session": (1, 1, True),
-            "nobody": (0, 0, True),
-        }
-        names = [[packet.event for packet in client.packets if packet.event] for client in (one, other)]
-        assert names == [["authx:session", "user", "role"], ["authx:session", "role", "session"]]
-
-
-async def test_the_connections_of_a_user_are_listed_oldest_first() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    async with serving(app) as url, wire.websocket(url, headers={"User-Agent": "Phone"}) as one:
-        async with wire.websocket(url, headers={"User-Agent": "Laptop"}) as other:
-            await one.connect(token(auth, "alice"))
-            await other.connect(token(auth, "alice"))
-
-            found = await socket.to_user("alice").connections()
-
-            assert [info.user_agent for info in found] == ["Phone", "Laptop"]
-            assert {info.address for info in found} == {"127.0.0.1"}
-            assert len({info.device for info in found}) == 2
-        await until(lambda: len(socket.sio.registry) == 1)
-        assert [info.user_agent for info in await socket.to_user("alice").connections()] == ["Phone"]
 
 
 async def test_one_device_may_be_in_several_namespaces() -> None:
@@ -377,36 +337,6 @@ async def test_an_event_of_a_connection_that_has_left_is_not_answered() -> None:
 # On the way in -------------------------------------------------------------------------------------------
 
 
-async def test_what_a_connect_handler_does_with_the_sid_is_done_when_it_is_admitted() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    seen: dict[str, Any] = {}
-
-    @socket.on("connect")
-    async def connect(sid: str, environ: dict[str, Any]) -> None:
-        await socket.save_session(sid, {"a": 1})
-        async with socket.session(sid) as session:
-            session["b"] = 2
-        await socket.enter_room(sid, "lobby")
-        await socket.enter_room(sid, "other")
-        await socket.leave_room(sid, "other")
-        seen["rooms"] = sorted(socket.rooms(sid))
-        seen["transport"] = socket.sio.transport(sid)
-        seen["path"] = socket.sio.get_environ(sid)["PATH_INFO"]
-        with pytest.raises(RuntimeError):
-            await socket.call("question", to=sid)
-
-    @socket.on("state")
-    async def state(sid: str) -> tuple[Any, ...]:
-        return await socket.get_session(sid), sorted(socket.rooms(sid)), socket.sio.transport(sid)
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        sid = (await client.connect(token(auth, "alice"))).data["sid"]
-
-        assert seen == {"rooms": sorted([sid, "lobby"]), "transport": "websocket", "path": "/ws/socket.io/"}
-        assert await client.emit("state") == [{"a": 1, "b": 2}, sorted([sid, "lobby"]), "websocket"]
-
-
 async def test_a_connect_handler_may_turn_its_own_sid_away() -> None:
     app, auth = FastAPI(), login()
     socket = AuthXSocket(app, auth=auth)
@@ -421,82 +351,112 @@ async def test_a_connect_handler_may_turn_its_own_sid_away() -> None:
         assert answer.data["data"]["code"] == "policy_denied"
 
 
-@pytest.mark.parametrize("end", ["refused", "left"])
-async def test_the_next_login_on_a_transport_inherits_no_session(end: str) -> None:
-    """python-socketio keeps the dict of a namespace for as long as the transport is open."""
+async def test_who_has_left_hears_nothing_more_however_long_the_app_says_goodbye() -> None:
+    """python-socketio keeps a sid in its rooms until the disconnect handler returns."""
     app, auth = FastAPI(), login()
     socket = AuthXSocket(app, auth=auth)
+    release, said = asyncio.Event(), asyncio.Event()
+    kept: list[Any] = []
 
     @socket.on("connect")
-    async def connect(sid: str, environ: dict[str, Any], me: CurrentIdentity) -> bool:
-        session = await socket.get_session(sid)
-        session.setdefault("owner", me.user)
-        return end != "refused" or me.user != "alice"
-
-    @socket.on("owner")
-    async def owner(sid: str) -> Any:
-        return (await socket.get_session(sid))["owner"]
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        answer = await client.connect(token(auth, "alice"))
-        if end == "left":
-            assert answer.type is PacketType.CONNECT
-            await client.disconnect()
-            await until(lambda: not socket.sio.registry)
-        assert (await client.connect(token(auth, "bob"))).type is PacketType.CONNECT
-
-        assert await client.emit("owner") == ["bob"]
-
-
-async def test_who_comes_back_while_the_app_says_goodbye_waits_for_it() -> None:
-    """The old connection's disconnect handler has ended before the new one's connect handler runs."""
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    told: list[str] = []
-    release = asyncio.Event()
-
-    @socket.on("connect")
-    def connect(sid: str, environ: dict[str, Any], me: CurrentIdentity) -> None:
-        told.append(f"hello {me.user}")
+    async def connect(sid: str, environ: dict[str, Any], me: CurrentIdentity) -> None:
+        await socket.enter_room(sid, "members")
+        await socket.save_session(sid, {"user": me.user})
 
     @socket.on("disconnect")
     async def disconnect(sid: str, me: CurrentIdentity) -> None:
+        if me.user != "alice":
+            return
+        said.set()
         await release.wait()
-        told.append(f"goodbye {me.user}")
+        session = await socket.get_session(sid)
+        kept.extend((session, sorted(socket.rooms(sid)), socket.sio.get_environ(sid)["PATH_INFO"]))
 
-    async with serving(app) as url:
-        async with wire.websocket(url) as client:
-            await client.connect(token(auth, "alice"))
-            await client.disconnect()
-            await until(lambda: not socket.sio.registry)
-            answer = asyncio.create_task(client.connect(token(auth, "bob")))
-            await until(lambda: socket.sio._arrivals)
-            release.set()
+    async with serving(app) as url, wire.websocket(url) as client:
+        sid = (await client.connect(token(auth, "alice"))).data["sid"]
+        leaving = asyncio.create_task(socket.disconnect(sid))
+        await asyncio.wait_for(said.wait(), 5)
+        assert (await client.connect(token(auth, "bob"))).type is PacketType.CONNECT
+        delivery = await socket.to_user("alice").emit("private")
+        await socket.emit("private", to=sid)
+        await socket.emit("news", room="members")
+        await client.receive_event("news")
 
-            assert (await answer).type is PacketType.CONNECT
-            assert [connection.user for connection in socket.sio.registry] == ["bob"]
-        await until(lambda: not filled(socket))
-    assert told == ["hello alice", "goodbye alice", "hello bob", "goodbye bob"]
+        assert delivery.devices == 0
+        assert client.events("private") == []
+        assert len(client.events("news")) == 1
+        release.set()
+        await leaving
+        assert kept == [{"user": "alice"}, sorted([sid, "members"]), "/ws/socket.io/"]
+    await until(lambda: not filled(socket))
 
 
-async def test_a_connect_handler_cannot_enter_the_room_of_another_sid() -> None:
+async def test_an_acknowledgement_after_leaving_or_never_asked_for_is_ignored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    answers: list[Any] = []
+
+    @socket.on("ask me")
+    async def ask_me(sid: str) -> None:
+        await socket.emit("question", to=sid, callback=lambda *values: answers.append(values))
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect(token(auth, "alice"))
+        await client.emit("ask me")
+        question = await client.receive_event("question")
+        for number in (0, 99):
+            await client.send(Packet(PacketType.ACK, id=number, data=["forged"]))
+        await client.send(Packet(PacketType.ACK, id=question.id, data=["once"]))
+        await client.send(Packet(PacketType.ACK, id=question.id, data=["twice"]))
+        await client.emit("ask me")
+        second = await client.receive_event("question")
+        await client.disconnect()
+        await client.send(Packet(PacketType.ACK, id=second.id, data=["too late"]))
+        await client.connect(token(auth, "alice"))
+
+    assert answers == [("once",)]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_the_name_of_a_device_opens_nothing() -> None:
+    """Whoever knows the Engine.IO sid of a polling client can speak for it, so nobody is told."""
     app, auth = FastAPI(), login()
     socket = AuthXSocket(app, auth=auth)
 
-    @socket.on("connect")
-    async def connect(sid: str, environ: dict[str, Any], auth: Any) -> None:
-        if "victim" in auth:
-            await socket.enter_room(sid, auth["victim"])
+    @socket.on("transfer")
+    def transfer() -> None:
+        raise AssertionError("must not run")
 
-    async with serving(app) as url, wire.websocket(url) as alice, wire.websocket(url) as mallory:
-        sid = (await alice.connect(token(auth, "alice"))).data["sid"]
-        answer = await mallory.connect({**token(auth, "mallory"), "victim": sid})
+    async with serving(app) as url, wire.polling(url) as client, httpx.AsyncClient(base_url=url) as http:
+        await client.connect(token(auth, "alice"))
+        [info] = await socket.to_user("alice").connections()
+        told = repr((info, list(socket.sio.registry), list(socket.sio._devices.values())))
+        for secret in (info.device, info.sid):
+            response = await http.post(
+                f"/ws/socket.io/?EIO=4&transport=polling&sid={secret}", content='42["transfer"]'
+            )
+            assert response.status_code == 400
+        assert client.handshake["sid"] not in told
 
-        assert answer.data["data"]["code"] == "internal_error"
-        assert len(socket.sio.registry) == 1
-        own = (await mallory.connect(token(auth, "mallory"))).data["sid"]
-        with pytest.raises(ValueError, match="another sid"):
-            await socket.enter_room(own, sid)
+
+async def test_a_goodbye_that_hangs_holds_nobody_up() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    release = asyncio.Event()
+
+    @socket.on("disconnect")
+    async def disconnect(sid: str) -> None:
+        await release.wait()
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        for _ in range(3):
+            sid = (await client.connect(token(auth, "alice"))).data["sid"]
+            await socket.disconnect(sid, ignore_queue=True)
+        assert len(socket.sio._departures) == 3
+        release.set()
+        await until(lambda: not socket.sio._departures)
 
 
 async def test_a_connection_that_cannot_enter_one_room_is_in_none() -> None:
@@ -515,56 +475,159 @@ async def test_a_connection_that_cannot_enter_one_room_is_in_none() -> None:
         assert (socket.sio.manager.rooms, len(socket.sio.registry)) == ({}, 0)
 
 
-# Names of the library -------------------------------------------------------------------------------------
+async def test_a_thread_of_a_connection_that_was_given_up_is_waited_for() -> None:
+    """Or else a client that comes and goes could start any number of them."""
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    release = threading.Event()
+    running: list[str] = []
+
+    @socket.on("connect")
+    def connect(sid: str, environ: dict[str, Any]) -> None:
+        running.append(sid)
+        release.wait(10)
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.send(Packet(PacketType.CONNECT, data=token(auth, "alice")))
+        await until(lambda: running)
+        for _ in range(20):
+            await client.disconnect()
+            await client.send(Packet(PacketType.CONNECT, data=token(auth, "alice")))
+        # Packets are read in order: when this is answered, all before it have been.
+        await client.connect(namespace="/nowhere")
+        assert len(running) == 1
+        release.set()
+        await until(lambda: len(socket.sio.registry) == 1)
+        assert len(running) == 2
 
 
-async def test_an_app_cannot_be_talked_into_a_room_of_the_library() -> None:
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "cancelled",
+        "details that can't be told",
+        "a value that can't be told",
+        "a key that can't be told",
+        "not a number",
+    ],
+)
+async def test_a_failure_is_never_silence(raised: str) -> None:
     app, auth = FastAPI(), login()
     socket = AuthXSocket(app, auth=auth)
 
-    @socket.on("join")
-    async def join(sid: str, room: str) -> None:
-        await socket.enter_room(sid, room)
+    def fail() -> Any:
+        match raised:
+            case "cancelled":
+                raise asyncio.CancelledError
+            case "details that can't be told":
+                raise Denial("a", details=object())
+            case "a value that can't be told":
+                return object()
+            case "a key that can't be told":
+                return {(1, 2): 3}
+            case _:
+                return float("nan")
 
-    @socket.on("say")
-    async def say(room: str) -> None:
-        await socket.emit("said", room=room)
+    @socket.on("event")
+    async def event() -> Any:
+        return fail()
+
+    @socket.on("connect", namespace="/never")
+    async def connect(sid: str, environ: dict[str, Any]) -> bool:
+        fail()
+        return False
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect(token(auth, "alice"))
+        assert (await client.emit("event"))[0]["error"]["code"] == "internal_error"
+        refused = await client.connect(token(auth, "alice"), namespace="/never")
+        assert refused.type is PacketType.CONNECT_ERROR
+        await until(lambda: not socket.sio._tasks)
+
+
+async def test_a_client_that_left_while_connecting_hears_no_refusal_later() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    entered = asyncio.Event()
+
+    @socket.on("connect")
+    async def connect(sid: str, environ: dict[str, Any], auth: Any) -> bool:
+        if "stay" in auth:
+            return True
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.send(Packet(PacketType.CONNECT, data=token(auth, "alice")))
+        await asyncio.wait_for(entered.wait(), 5)
+        await client.disconnect()
+        assert (await client.connect({**token(auth, "alice"), "stay": True})).type is PacketType.CONNECT
+        await until(lambda: not socket.sio._tasks)
+
+        assert [packet.type for packet in client.packets if packet.event is None] == [PacketType.CONNECT]
+
+
+async def test_a_catch_all_handler_is_not_told_a_forged_event() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+    socket.on("*", lambda event, *rest: [event, list(rest)])
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect(token(auth, "alice"))
+
+        assert await client.emit("*", "disconnect") == [["*", ["disconnect"]]]
+
+
+NOT_JSON = ('42["e",NaN]', '42["e",1e999]', '42["e",-Infinity]', "4true", f'42["e",{"1" * 200}]')
+
+
+@pytest.mark.parametrize("frame", NOT_JSON)
+async def test_what_is_not_json_closes_the_transport_and_reaches_nobody(frame: str) -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+
+    @socket.on("e")
+    async def e(data) -> None:
+        await socket.emit("all", data)
 
     async with serving(app) as url, wire.websocket(url) as alice, wire.websocket(url) as mallory:
         await alice.connect(token(auth, "alice"))
-        sid = (await mallory.connect(token(auth, "mallory"))).data["sid"]
-        for event in ("join", "say"):
-            assert (await mallory.emit(event, "authx:user:alice"))[0]["error"]["code"] == "internal_error"
-        for attempt in (
-            socket.enter_room(sid, "authx:user:alice"),
-            socket.leave_room(sid, "authx:user:mallory"),
-            socket.close_room("authx:user:alice"),
-            socket.emit("said", room=["lobby", "authx:user:alice"]),
-            socket.emit("authx:closing", to=sid),
-            socket.to_user("alice").emit("authx:closing"),
-        ):
-            with pytest.raises(ReservedNameError):
-                await attempt
-
-        assert await mallory.emit("join", "lobby") == []
-        assert sorted(socket.rooms(sid)) == sorted([sid, "lobby"])
-        await socket.to_user("alice").emit("end")
+        await mallory.connect(token(auth, "mallory"))
+        await mallory.send_frame(frame)
+        await mallory.wait_closed()
+        await socket.emit("end")
         await alice.receive_event("end")
-        assert alice.events("said") == []
+
+        assert alice.events("all") == []
 
 
-@pytest.mark.parametrize("target", ["", []])
-async def test_an_empty_target_reaches_nobody(target: Any) -> None:
-    """python-socketio takes an empty ``to`` for everybody."""
+async def test_attachments_are_bounded_as_a_whole() -> None:
     app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
+    socket = AuthXSocket(app, auth=auth, max_http_buffer_size=1000)
     async with serving(app) as url, wire.websocket(url) as client:
         await client.connect(token(auth, "alice"))
-        await socket.emit("private", to=target)
-        await socket.emit("everybody")
-        await client.receive_event("everybody")
+        await client.send_frame('453-["e",{"_placeholder":true,"num":0}]')
+        await client.send_frame(b"x" * 600)
+        await client.send_frame(b"x" * 600)
+        await client.wait_closed()
+    await until(lambda: not filled(socket))
 
-        assert client.events("private") == []
+
+async def test_many_mistakes_are_told_in_few_words() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+
+    @socket.on("numbers")
+    def numbers(data: list[int]) -> None: ...
+
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect(token(auth, "alice"))
+        [answer] = await client.emit("numbers", ["x"] * 1000)
+
+        assert len(answer["error"]["details"]) == 20
 
 
 async def test_handlers_can_be_registered_on_the_server_behind_the_socket() -> None:

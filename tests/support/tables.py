@@ -12,6 +12,7 @@ def tables(socket: AuthXSocket) -> dict[str, Any]:
     return {
         "connections": list(server.registry),
         "arrivals": dict(server._arrivals),
+        "departures": dict(server._departures),
         "devices": dict(server._devices),
         "tasks": {task for task in server._tasks if not task.done()},
         "environs": dict(server.environ),

@@ -1,0 +1,206 @@
+"""python-socketio's server as apps call it: emits, rooms and sessions of a sid.
+
+What it adds: a sid on its way in or out is in no table, and can be asked and told things all the same; and
+an app can't be talked into the names that belong to the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import socketio
+from socketio import packet as packets
+from socketio.async_pubsub_manager import AsyncPubSubManager
+
+from authx.socket.audience import Delivery
+from authx.socket.connection import Connection
+from authx.socket.device import Arrival, Departure, Passage
+from authx.socket.registry import Registry
+from authx.socket.rooms import check_room, is_reserved
+from authx.socket.wire import check_emitted, to_wire
+
+__all__ = ("Surface",)
+
+
+class Surface(socketio.AsyncServer):
+    """The public methods of ``socketio.AsyncServer``.
+
+    Args:
+        options: Its options, and those of ``engineio.AsyncServer``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.registry = Registry()
+        self._arrivals: dict[str, Arrival] = {}
+        self._departures: dict[str, Departure] = {}
+
+    # Emitting -----------------------------------------------------------------------------------------
+
+    async def transmit(
+        self, event: str, arguments: tuple[Any, ...], *, namespace: str, rooms: tuple[str, ...]
+    ) -> Delivery:
+        """Send ``event`` to the connections in any of ``rooms``, wherever the manager reaches them."""
+        devices = {member.device for member in self.members(namespace=namespace, rooms=rooms)}
+        data = tuple(map(to_wire, arguments))
+        await self.manager.emit(event, data, namespace=namespace, room=list(rooms))
+        return Delivery(
+            devices=len(devices),
+            nodes=1 if devices else 0,
+            complete=not isinstance(self.manager, AsyncPubSubManager),
+        )
+
+    def members(self, *, namespace: str, rooms: tuple[str, ...]) -> list[Connection]:
+        """The connections of this node that are in any of ``rooms``."""
+        found = (self.registry.get(sid) for sid, _ in self.manager.get_participants(namespace, list(rooms)))
+        return [connection for connection in found if connection is not None]
+
+    async def emit(  # noqa: PLR0917 - python-socketio's signature
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        """python-socketio's ``emit``.
+
+        Events for a sid that is on its way in are held until it is admitted. An empty ``to`` or ``room``
+        reaches nobody; only None means everybody.
+
+        Raises:
+            ReservedNameError: for an event or a room that belongs to the library.
+            ValueError: for what is not the name of a room, or several.
+        """
+        check_emitted(event)
+        target = room if to is None else to
+        if target is not None:
+            target = list(target) if isinstance(target, (list, tuple, set, frozenset)) else [target]
+            check_room(*target)
+            target = [name for name in target if not self._hold(name, event, data, namespace, callback)]
+            if not target:
+                return
+            if len(target) == 1:
+                [target] = target
+        await super().emit(
+            event,
+            data,
+            room=target,
+            skip_sid=skip_sid,
+            namespace=namespace,
+            callback=callback,
+            ignore_queue=ignore_queue,
+        )
+
+    def _hold(
+        self, name: Any, event: str, data: Any, namespace: str | None, callback: Callable[..., Any] | None
+    ) -> bool:
+        """Keep an event for a sid that is on its way in; False if ``name`` is no such sid."""
+        arrival = self._arrivals.get(name)
+        if arrival is None or arrival.namespace != (namespace or "/"):
+            return False
+        if callback is not None:
+            raise RuntimeError("a sid can't acknowledge anything before it is connected")
+        arrival.packets.append(self._encoded(packets.EVENT, arrival.namespace, [event, *_arguments(data)]))
+        return True
+
+    # Rooms and sessions: a sid on its way in or out has its own -------------------------------------------
+
+    def _passage(self, sid: str) -> Passage | None:
+        return self._arrivals.get(sid) or self._departures.get(sid)
+
+    async def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
+        """Put ``sid`` into a room of the app.
+
+        Raises:
+            ReservedNameError: for a room that belongs to the library.
+            ValueError: for what is not the name of a room, for the room that another sid is, and for a
+                sid that is not connected.
+        """
+        check_room(room)
+        if room != sid and (room in self._arrivals or self.registry.get(room) is not None):
+            raise ValueError("the room of another sid can't be entered")
+        passage = self._passage(sid)
+        if passage is not None:
+            passage.rooms.add(room)
+        elif self.registry.get(sid) is not None or isinstance(self.manager, AsyncPubSubManager):
+            await super().enter_room(sid, room, namespace)
+        else:
+            raise ValueError("the sid is not connected")
+
+    async def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
+        """Take ``sid`` out of a room of the app.
+
+        Raises:
+            ReservedNameError: for a room that belongs to the library.
+            ValueError: for what is not the name of a room, and for the sid's own.
+        """
+        check_room(room)
+        if room == sid:
+            raise ValueError("a sid can't leave the room that it is")
+        passage = self._passage(sid)
+        if passage is None:
+            await super().leave_room(sid, room, namespace)
+        else:
+            passage.rooms.discard(room)
+
+    async def close_room(self, room: Any, namespace: str | None = None) -> None:
+        """Take everybody out of a room of the app.
+
+        Raises:
+            ReservedNameError: for a room that belongs to the library.
+            ValueError: for what is not the name of a room, and for the room that a sid is.
+        """
+        check_room(room)
+        if self.registry.get(room) is not None:
+            raise ValueError("the room of a sid can't be closed")
+        await super().close_room(room, namespace)
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
+        """The rooms of the app that ``sid`` is in; the library's own are not listed."""
+        passage = self._passage(sid)
+        found = [sid, *passage.rooms] if passage is not None else super().rooms(sid, namespace)
+        return [room for room in found if not is_reserved(room)]
+
+    async def get_session(self, sid: str, namespace: str | None = None) -> Any:
+        """python-socketio's per-connection dict."""
+        passage = self._passage(sid)
+        return await super().get_session(sid, namespace) if passage is None else passage.session
+
+    async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+        """Replace python-socketio's per-connection dict."""
+        passage = self._passage(sid)
+        if passage is None:
+            await super().save_session(sid, session, namespace)
+        else:
+            passage.session = session
+
+    def get_environ(self, sid: str, namespace: str | None = None) -> Any:
+        """The WSGI-like environment of the handshake."""
+        passage = self._passage(sid)
+        return super().get_environ(sid, namespace) if passage is None else passage.device.environ
+
+    def transport(self, sid: str, namespace: str | None = None) -> Any:
+        """``polling`` or ``websocket``."""
+        passage = self._passage(sid)
+        return super().transport(sid, namespace) if passage is None else self.eio.transport(passage.device.id)
+
+    def _encoded(self, kind: int, namespace: str, data: Any, ack: int | None = None) -> list[str | bytes]:
+        """The frames of a packet.
+
+        Raises:
+            Exception: of whatever kind, for data that can't be told.
+        """
+        frames = self.packet_class(kind, data=data, namespace=namespace, id=ack).encode()
+        return frames if isinstance(frames, list) else [frames]
+
+
+def _arguments(data: Any) -> list[Any]:
+    """As python-socketio: a tuple is several arguments, None is none."""
+    if isinstance(data, tuple):
+        return list(data)
+    return [] if data is None else [data]
