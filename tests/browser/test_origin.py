@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, HTMLResponse
 from playwright.async_api import Browser, Page
 from starlette.datastructures import Headers
@@ -47,12 +48,12 @@ class Recorder:
         await self.app(scope, receive, send)
 
 
-def victim() -> FastAPI:
+def victim(**options: Any) -> FastAPI:
     app = FastAPI()
     auth = AuthX(
         AuthXConfig(JWT_SECRET_KEY="k" * 32, JWT_TOKEN_LOCATION=["cookies"], JWT_COOKIE_SECURE=False)
     )
-    AuthXSocket(app, auth=auth)
+    AuthXSocket(app, auth=auth, **options)
 
     @app.get("/login")
     def login(response: Response) -> None:
@@ -73,8 +74,8 @@ def elsewhere(target: str) -> FastAPI:
     app = FastAPI()
 
     @app.get("/page")
-    def page() -> HTMLResponse:
-        return HTMLResponse(PAGE.format(target=target))
+    def page(of: str = target) -> HTMLResponse:
+        return HTMLResponse(PAGE.format(target=of))
 
     return app
 
@@ -119,4 +120,24 @@ async def test_a_page_of_another_origin_learns_nothing_by_polling(browser: Brows
     # The browser itself keeps the answer from the page, since the server allows it no other origin.
     assert outcome == {"message": "xhr poll error", "code": None}
     assert recorder.seen[0]["origin"] == other
+    assert "access_token_cookie=" in recorder.seen[0]["cookie"]
+
+
+@pytest.mark.parametrize("named_by", ["CORSMiddleware", "cors_allowed_origins", "both"])
+async def test_a_page_of_a_named_origin_connects_by_polling_with_the_cookies(
+    browser: Browser, named_by: str
+) -> None:
+    async with serving(elsewhere("")) as other:
+        app = victim(**({} if named_by == "CORSMiddleware" else {"cors_allowed_origins": [other]}))
+        if named_by != "cors_allowed_origins":
+            app.add_middleware(CORSMiddleware, allow_origins=[other], allow_credentials=True)
+        recorder = Recorder(app)
+        async with serving(recorder) as target:
+            page = await browser.new_page()
+            await page.goto(f"{target}/login")
+            await page.goto(f"{other}/page?of={target}")
+
+            assert await page.evaluate("outcome('polling')") == {"event": "authx:session"}
+            await page.close()
+    assert {request["origin"] for request in recorder.seen} == {other}
     assert "access_token_cookie=" in recorder.seen[0]["cookie"]

@@ -1,21 +1,23 @@
-"""The Engine.IO server: what a page of another origin is told, and what it is not."""
+"""The Engine.IO server: what a page of another origin is told and what it is not, and how the engine ends."""
 
+import asyncio
 import logging
-import re
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 
 from authx import AuthXSocket
-from authx.socket.engine import read_cors_rules, read_handshake
-from authx.socket.origin import CORSRules
+from authx.socket.engine import Engine, read_handshake
+from authx.socket.origin import OriginPolicy
+from tests.support import wire
 from tests.support.logins import login
 from tests.support.server import serving
+from tests.support.settling import until
+from tests.support.tables import filled
 
 PATH = "/ws/socket.io/"
 OPENING = {"EIO": "4", "transport": "polling"}
@@ -56,6 +58,49 @@ async def test_a_preflight_of_a_named_page_is_answered() -> None:
     assert headers["access-control-allow-headers"] == "x-csrf-token"
 
 
+MIDDLEWARES: list[tuple[dict[str, Any], dict[str, Any], tuple[str, str | None]]] = [
+    ({"allow_origins": [SPA]}, {}, (SPA, None)),
+    ({"allow_origins": [SPA], "allow_credentials": True}, {}, (SPA, "true")),
+    ({"allow_origins": [SPA]}, {"cors_allowed_origins": [SPA]}, (SPA, "true")),
+    ({"allow_origins": [SPA], "allow_credentials": True}, {"cors_allowed_origins": "*"}, (SPA, "true")),
+    ({"allow_origins": ["*"]}, {}, ("*", None)),
+    ({"allow_origins": ["https://other.test"]}, {"cors_allowed_origins": [SPA]}, (SPA, "true")),
+]
+
+
+@pytest.mark.parametrize("sid", [False, True], ids=["opening", "unknown sid"])
+@pytest.mark.parametrize(("rules", "options", "expected"), MIDDLEWARES)
+async def test_the_apps_middleware_and_the_engine_say_each_thing_once(
+    rules: dict[str, Any], options: dict[str, Any], expected: tuple[str, str | None], sid: bool
+) -> None:
+    """A browser takes an answer with two origins for one that allows none."""
+    app = FastAPI()
+    app.add_middleware(CORSMiddleware, **rules)
+    AuthXSocket(app, auth=login("cookies"), **options)
+    query = {**OPENING, "sid": "unknown"} if sid else OPENING
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        response = await client.get(PATH, params=query, headers={"Origin": SPA})
+
+    assert response.status_code == (400 if sid else 200)
+    names = [name for name, _ in response.headers.multi_items()]
+    assert sorted(names) == sorted(set(names))
+    origin, credentials = expected
+    assert response.headers["access-control-allow-origin"] == origin
+    assert response.headers.get("access-control-allow-credentials") == credentials
+    assert set(response.headers["vary"].split(", ")) == {"Origin"}
+
+
+async def test_an_answer_that_the_engine_compressed_is_not_compressed_again() -> None:
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware, minimum_size=10)
+    AuthXSocket(app, auth=login(), compression_threshold=10)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        response = await client.get(PATH, params=OPENING, headers={"Accept-Encoding": "gzip"})
+
+    assert response.headers.get_list("content-encoding") == ["gzip"]
+    assert response.text.startswith('0{"sid":')
+
+
 async def test_jsonp_is_refused() -> None:
     """A script element may be pointed at any origin, and would run what it reads."""
     app = FastAPI()
@@ -66,29 +111,6 @@ async def test_jsonp_is_refused() -> None:
     assert response.status_code == 400
     assert "sid" not in response.text
     assert not socket.sio.eio.sockets
-
-
-def test_the_rules_of_the_middleware_are_read_from_the_app() -> None:
-    app = Starlette()
-    app.add_middleware(GZipMiddleware)
-    assert read_cors_rules(app) == CORSRules()
-
-    app.add_middleware(
-        CORSMiddleware, allow_origins=["*", SPA], allow_origin_regex="https://.*", allow_credentials=True
-    )
-    assert read_cors_rules(app) == CORSRules(
-        origins=frozenset({SPA}), pattern=re.compile("https://.*"), any_origin=True, credentials=True
-    )
-
-
-def test_rules_given_by_position_and_by_a_subclass_count() -> None:
-    class Mine(CORSMiddleware):
-        pass
-
-    app = Starlette()
-    app.add_middleware(Mine, [SPA])
-
-    assert read_cors_rules(app).origins == {SPA}
 
 
 def test_a_handshake_is_read_from_the_scope() -> None:
@@ -128,14 +150,49 @@ def test_a_scope_without_client_has_no_address() -> None:
     assert read_handshake(scope).address is None
 
 
-def test_the_engines_own_log_keeps_everything_but_packets(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="authx.socket.engine")
-    AuthXSocket(FastAPI(), auth=login())
-    engine = logging.getLogger("authx.socket.engine")
-    engine.info("%s: Received packet %s data %s", "sid", "MESSAGE", "secret")
-    engine.info("%s: Client is gone", "sid")
-    engine.info(ValueError("not even a text"))
+async def test_shutting_down_again_does_nothing() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await client.get(PATH, params=OPENING)
+        sweep, transport = socket.sio.eio.service_task_handle, next(iter(socket.sio.eio.sockets))
+        await socket.sio.eio.drop(transport)
+        for _ in range(2):
+            await asyncio.gather(socket.sio.eio.shutdown(), socket.sio.eio.shutdown())
 
-    assert "secret" not in caplog.text
-    assert "Client is gone" in caplog.text
-    assert "not even a text" in caplog.text
+    assert sweep.done()
+    assert not socket.sio.eio._endings
+
+
+async def test_the_engine_can_be_shut_down_before_its_sweep_has_begun() -> None:
+    engine = Engine(
+        origins=OriginPolicy(), logger=logging.getLogger("authx.socket.engine"), async_mode="asgi"
+    )
+    engine.service_task_handle = asyncio.create_task(engine._service_task())
+    await asyncio.wait_for(engine.shutdown(), 5)
+
+
+@pytest.mark.parametrize("opened", wire.OPENERS)
+async def test_a_transport_that_is_dropped_twice_ends_once(opened: wire.Opener) -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    async with serving(app) as url, opened(url) as client:
+        device = next(iter(socket.sio.eio.sockets))
+        await socket.sio.eio.send(device, '2["last words"]')
+        await asyncio.gather(socket.sio.eio.drop(device), socket.sio.eio.drop(device))
+        await client.wait_closed()
+
+    assert client.frames[-2:] == ['42["last words"]', "1"]
+    assert not socket.sio.eio._endings
+
+
+async def test_every_transport_is_closed_by_naming_none() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    async with serving(app) as url, wire.websocket(url) as one, wire.polling(url) as other:
+        await socket.sio.eio.disconnect()
+        await one.wait_closed()
+        await other.wait_closed()
+        await until(lambda: not filled(socket))
+        await socket.sio.eio.disconnect()
+        await socket.sio.eio.disconnect("nobody")
