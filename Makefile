@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 LOWEST := .venv-lowest
+AUTHX171 := .venv-authx171
 PORT ?= 8000
 
 # The folders that exist, so that a new one is checked without an edit here.
@@ -15,7 +16,7 @@ CODE := $(wildcard authx tests examples benchmarks)
 demo: $(VENV)/.demo node_modules/.installed
 	@$(VENV)/bin/python -m examples.chat --port $(PORT)
 
-test: $(VENV)/.test node_modules/.installed
+test: $(VENV)/.test $(AUTHX171)/.installed node_modules/.installed
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev
@@ -24,16 +25,15 @@ check: $(VENV)/.dev
 	$(VENV)/bin/mypy $(CODE)
 	$(VENV)/bin/lint-imports --no-cache
 
-bench: $(VENV)/.test node_modules/.installed
-	@if [ -d benchmarks ]; then $(VENV)/bin/python -m benchmarks $(ARGS); \
-	else echo 'There is no benchmark yet.'; fi
+bench: $(VENV)/.test $(AUTHX171)/.installed node_modules/.installed
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix-only $(CODE)
 	$(VENV)/bin/ruff format $(CODE)
 
 # The same suite on the oldest versions that pyproject.toml allows.
-test-lowest: $(LOWEST)/.test node_modules/.installed
+test-lowest: $(LOWEST)/.test $(AUTHX171)/.installed node_modules/.installed
 	$(LOWEST)/bin/python -m pytest $(ARGS)
 
 # The pictures of the README; Chromium has to be installed.
@@ -41,7 +41,7 @@ screenshots: $(VENV)/.test node_modules/.installed
 	$(VENV)/bin/python -m tests.browser.screenshot
 
 clean:
-	rm -rf $(VENV) $(LOWEST) node_modules build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(AUTHX171) node_modules build dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets stand on -------------------------------------------------------------------------
@@ -54,7 +54,7 @@ define MAKE_VENV
 	@touch $@
 endef
 
-$(VENV)/.made $(LOWEST)/.made:
+$(VENV)/.made $(LOWEST)/.made $(AUTHX171)/.made:
 	$(MAKE_VENV)
 
 # The example needs less than the tests, and the tests less than all the checks.
@@ -72,6 +72,11 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.made
 
 $(LOWEST)/.test: pyproject.toml $(LOWEST)/.made
 	$(LOWEST)/bin/python -m pip install --quiet --editable '.[all]' --group test --group lowest
+	@touch $@
+
+# The login that this one takes the place of, from PyPI, for those who compare.
+$(AUTHX171)/.installed: pyproject.toml $(AUTHX171)/.made
+	$(AUTHX171)/bin/python -m pip install --quiet --group authx171
 	@touch $@
 
 # npm comes with Node from the wheel, and looks for its own node on the path.

@@ -5,6 +5,7 @@ Only names are put together here: a plain `import types` would be overwritten by
 """
 
 from authx.auth.config import AuthXConfig
+from authx.auth.dependencies import AuthXDependency
 from authx.auth.exceptions import (
     InsufficientScopeError,
     JWTDecodeError,
@@ -18,20 +19,33 @@ from authx.auth.exceptions import (
     TokenInvalidSignatureError,
 )
 from authx.auth.facade import AuthX
+from authx.auth.limiter import RateLimiter
+from authx.auth.manager import AuthManager
+from authx.auth.policy import PolicyCondition, PolicyContext, PolicyDecision, PolicyEngine, PolicyRule
 from authx.auth.schema import RequestToken, TokenPayload, TokenResponse
+from authx.auth.sessions import SessionInfo
 from authx.socket.facade import AuthXSocket
 
 __all__ = (
+    "AuthManager",
     "AuthX",
     "AuthXConfig",
+    "AuthXDependency",
     "AuthXSocket",
     "InsufficientScopeError",
     "JWTDecodeError",
     "LoginTypeMismatchError",
+    "PolicyCondition",
+    "PolicyContext",
+    "PolicyDecision",
     "PolicyDeniedError",
+    "PolicyEngine",
     "PolicyEvaluationError",
+    "PolicyRule",
     "RateLimitExceeded",
+    "RateLimiter",
     "RequestToken",
+    "SessionInfo",
     "TokenExpiredError",
     "TokenInvalidAudienceError",
     "TokenInvalidIssuerError",

@@ -1,4 +1,4 @@
-"""What must hold of a token's claims once its signature has been believed.
+"""What must hold of a token's claims once its signature has been believed, and what they say.
 
 The sentences are those of the JWT library, which apps may know; the clock is an argument.
 """
@@ -20,7 +20,7 @@ from authx.auth.exceptions import (
 )
 from authx.auth.types import StringOrSequence
 
-__all__ = ("check_fresh", "check_registered", "check_shape", "check_type")
+__all__ = ("check_fresh", "check_registered", "check_shape", "check_type", "session_of")
 
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
 """Unix seconds: the years 1 to 9999, beyond which ``datetime`` cannot follow."""
@@ -94,6 +94,21 @@ def check_fresh(fresh: bool) -> None:
     """Raise :exc:`FreshTokenRequiredError` unless the token was made by an actual login."""
     if not fresh:
         raise FreshTokenRequiredError("Fresh token required")
+
+
+def session_of(claims: Mapping[str, Any]) -> str | None:
+    """The login session a token belongs to: claim ``session_id``, else ``sid`` (OpenID Connect).
+
+    Raises:
+        JWTDecodeError: the claim is no string.
+    """
+    for name in ("session_id", "sid"):
+        session = claims.get(name)
+        if session is not None and not isinstance(session, str):
+            raise _invalid(f"{name} must be a string")
+        if session:
+            return session
+    return None
 
 
 def _check_times(claims: Mapping[str, Any], now: float, leeway: float) -> None:

@@ -95,14 +95,22 @@ class AuthXConfig(BaseSettings):
     JWT_REFRESH_CSRF_HEADER_NAME: str = "X-CSRF-TOKEN"
 
     JWT_IMPLICIT_REFRESH_ROUTE_EXCLUDE: list[str] = []
+    """Paths that take no part, whatever the other three say."""
     JWT_IMPLICIT_REFRESH_ROUTE_INCLUDE: list[str] = []
+    """Paths that take part although their method does not."""
     JWT_IMPLICIT_REFRESH_METHOD_EXCLUDE: HTTPMethods = []
+    """Methods that take no part."""
     JWT_IMPLICIT_REFRESH_METHOD_INCLUDE: HTTPMethods = []
+    """Accepted, without effect: every method takes part that is not left out."""
     JWT_IMPLICIT_REFRESH_DELTATIME: timedelta = timedelta(minutes=10)
+    """An access token that ends within this time is renewed."""
 
     JWT_SESSION_TRACKING: bool = False
+    """Refuses tokens that name a session which has ended, where there is a session store."""
     JWT_SESSION_UPDATE_LAST_ACTIVE: bool = True
+    """Writes down when a tracked session was last used."""
     JWT_ERROR_MESSAGE_KEY: str = "msg"
+    """The name of the message in answers to refused requests, if set explicitly; else ``message``."""
 
     @property
     def is_algo_symmetric(self) -> bool:

@@ -8,25 +8,37 @@ from __future__ import annotations
 
 import hmac
 
+from authx.auth.config import AuthXConfig
 from authx.auth.exceptions import CSRFError
 
-__all__ = ("check_csrf", "csrf_matches")
+__all__ = ("check_csrf", "demands_csrf")
 
 
-def csrf_matches(submitted: str | None, claim: str | None) -> bool:
-    """Whether the value sent along is the token's own. Nothing, or an empty string, never is.
+def demands_csrf(config: AuthXConfig, method: str) -> bool:
+    """Whether a cookie counts only with its CSRF value, in a request of a method."""
+    return config.JWT_COOKIE_CSRF_PROTECT and method in config.JWT_CSRF_METHODS
+
+
+def check_csrf(submitted: str | None, claim: str | None, *, empty_counts: bool = False) -> None:
+    """Check that the value sent along is the token's own.
 
     The time taken does not depend on where two values of equal length differ.
+
+    Args:
+        submitted: what came along, if anything did.
+        claim: what the token holds, if anything.
+        empty_counts: whether an empty value is one, and matches an empty claim. Such a token cannot be
+            protected, so this is only for values that are known to have been asked for.
+
+    Raises:
+        CSRFError: it is missing, or another one.
     """
-    if not submitted or not claim:
-        return False
-    # compare_digest refuses str beyond ASCII, and headers arrive as Latin-1.
-    return hmac.compare_digest(submitted.encode(errors="surrogatepass"), claim.encode(errors="surrogatepass"))
-
-
-def check_csrf(submitted: str | None, claim: str | None) -> None:
-    """Raise :exc:`CSRFError` unless the value sent along is the token's own."""
-    if not submitted:
+    if submitted is None or not (submitted or empty_counts):
         raise CSRFError("CSRF token is missing")
-    if not csrf_matches(submitted, claim):
+    # compare_digest refuses str beyond ASCII, and headers arrive as Latin-1.
+    if claim is None or not hmac.compare_digest(_octets(submitted), _octets(claim)):
         raise CSRFError("CSRF double submit does not match")
+
+
+def _octets(value: str) -> bytes:
+    return value.encode(errors="surrogatepass")

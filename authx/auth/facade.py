@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import isawaitable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic
 
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
+from authx.auth.callbacks import Callbacks
 from authx.auth.clock import Clock, system_clock
 from authx.auth.config import AuthXConfig
 from authx.auth.cookies import set_token_cookies, unset_token_cookies
+from authx.auth.dependencies import AuthXDependency
+from authx.auth.exceptions import MissingTokenError
+from authx.auth.guards import (
+    Terms,
+    admit,
+    admit_websocket,
+    check_blocklist,
+    rate_guard,
+    scopes_guard,
+    token_guard,
+)
+from authx.auth.identity import Identity
 from authx.auth.issuer import Issuer
+from authx.auth.limiter import KeyFunc, RateLimiter
+from authx.auth.locations import find_token
+from authx.auth.middleware import answer_and_renew
+from authx.auth.openapi import Guard
+from authx.auth.responses import ErrorResponses
 from authx.auth.schema import RequestToken, TokenPayload, TokenResponse
-from authx.auth.types import DateTimeExpression, StringOrSequence
+from authx.auth.shortcuts import Shortcuts
+from authx.auth.tracking import SessionTracking
+from authx.auth.types import (
+    DateTimeExpression,
+    StringOrSequence,
+    T,
+    TokenLocations,
+    TokenType,
+)
 from authx.auth.verifier import RolesClaim, Verifier
 
 __all__ = ("AuthX",)
 
-_Callback = TypeVar("_Callback", bound=Callable[..., Any])
 
+class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
+    """Makes, carries and verifies the tokens of one login, and guards routes with them.
 
-class AuthX:
-    """Makes, carries and verifies the tokens of one login.
+    ``T`` is what stands for a user in the app; see :meth:`set_subject_getter`.
 
     Args:
         config: the settings; read from the environment now if None.
@@ -35,7 +62,7 @@ class AuthX:
     def __init__(
         self,
         config: AuthXConfig | None = None,
-        model: Any = None,  # noqa: ARG002 - a part of the signature apps know
+        model: T | None = None,  # noqa: ARG002 - a part of the signature apps know
         login_type: str | None = None,
         *,
         roles_claim: RolesClaim = "roles",
@@ -44,8 +71,7 @@ class AuthX:
         config = AuthXConfig() if config is None else config
         self._issuer = Issuer(config, login_type=login_type, clock=clock)
         self._verifier = Verifier(config, login_type=login_type, roles_claim=roles_claim, clock=clock)
-        self.callback_is_token_in_blocklist: Callable[..., Any] | None = None
-        """Says of a raw token, now or when awaited, whether it has been revoked."""
+        self._clock = clock
 
     @property
     def config(self) -> AuthXConfig:
@@ -67,6 +93,13 @@ class AuthX:
         """The door every token of this login goes through."""
         return self._verifier
 
+    @property
+    def _message_key(self) -> str:
+        # The setting has a default that clients never saw: only those who ask for it get another name.
+        if "JWT_ERROR_MESSAGE_KEY" in self.config.model_fields_set:
+            return self.config.JWT_ERROR_MESSAGE_KEY
+        return super()._message_key
+
     # --- tokens ---------------------------------------------------------------------------------------
 
     def create_access_token(  # noqa: PLR0917 - the order apps know
@@ -79,6 +112,7 @@ class AuthX:
         audience: StringOrSequence | None = None,
         scopes: list[str] | None = None,
         *_args: Any,
+        session: str | None = None,
         **_kwargs: Any,
     ) -> str:
         """Make an access token. What else is passed is ignored.
@@ -91,6 +125,8 @@ class AuthX:
             data: more claims; see :meth:`Issuer.token <authx.auth.issuer.Issuer.token>`.
             audience: instead of the settings'.
             scopes: what the token permits; None writes no claim.
+            session: the id of the login session the token ends with, see :meth:`create_session`; None
+                writes no claim.
 
         Raises:
             BadConfigurationError: the settings hold no key to sign with.
@@ -106,6 +142,7 @@ class AuthX:
             data=data,
             audience=audience,
             scopes=scopes,
+            session=session,
         )
 
     def create_refresh_token(  # noqa: PLR0917 - the order apps know
@@ -117,6 +154,7 @@ class AuthX:
         audience: StringOrSequence | None = None,
         scopes: list[str] | None = None,
         *_args: Any,
+        session: str | None = None,
         **_kwargs: Any,
     ) -> str:
         """Make a refresh token, as :meth:`create_access_token` makes an access token."""
@@ -128,6 +166,7 @@ class AuthX:
             data=data,
             audience=audience,
             scopes=scopes,
+            session=session,
         )
 
     def create_token_pair(  # noqa: PLR0917 - the order apps know
@@ -141,8 +180,10 @@ class AuthX:
         audience: StringOrSequence | None = None,
         access_scopes: list[str] | None = None,
         refresh_scopes: list[str] | None = None,
+        *,
+        session: str | None = None,
     ) -> TokenResponse:
-        """Make both tokens; ``headers``, ``data`` and ``audience`` go into both."""
+        """Make both tokens; ``headers``, ``data``, ``audience`` and ``session`` go into both."""
         return TokenResponse(
             access_token=self.create_access_token(
                 uid,
@@ -152,6 +193,7 @@ class AuthX:
                 data=data,
                 audience=audience,
                 scopes=access_scopes,
+                session=session,
             ),
             refresh_token=self.create_refresh_token(
                 uid,
@@ -160,6 +202,7 @@ class AuthX:
                 data=data,
                 audience=audience,
                 scopes=refresh_scopes,
+                session=session,
             ),
         )
 
@@ -184,35 +227,157 @@ class AuthX:
         )
         return TokenPayload.from_claims(claims)
 
-    # --- revoked tokens -------------------------------------------------------------------------------
+    # --- what ended before its time -------------------------------------------------------------------
 
-    def set_token_blocklist(self, callback: _Callback) -> _Callback:
-        """Let a function, sync or async, say whether a raw token has been revoked. Works as a decorator.
+    async def check_revocation(self, token: str, holder: Identity | TokenPayload) -> None:
+        """Check that nobody ended a verified token, nor the session it belongs to, before its time.
 
-        It should go by the token's ``jti``, not by its text, where tokens are signed with ECDSA: such a
-        signature has a twin that anybody can compute.
+        Raises:
+            RevokedTokenError: the blocklist holds the token.
+            SessionRevoked: the session does not go on.
         """
-        self.callback_is_token_in_blocklist = callback
-        return callback
+        await check_blocklist(self, token)
+        await self.check_session(holder)
 
-    def set_callback_token_blocklist(self, callback: _Callback) -> _Callback:
-        """The same as :meth:`set_token_blocklist`."""
-        return self.set_token_blocklist(callback)
+    # --- requests -------------------------------------------------------------------------------------
+
+    async def get_access_token_from_request(
+        self, request: Request, locations: TokenLocations | None = None, *, demand_csrf: bool | None = None
+    ) -> RequestToken:
+        """Find the access token of a request, and verify nothing.
+
+        Args:
+            request: where to look.
+            locations: the places to look at, in this order, instead of the settings'.
+            demand_csrf: see :func:`~authx.auth.locations.find_token`.
+
+        Raises:
+            MissingTokenError: there is none.
+        """
+        return await self._find(request, "access", locations, demand_csrf)
+
+    async def get_refresh_token_from_request(
+        self, request: Request, locations: TokenLocations | None = None, *, demand_csrf: bool | None = None
+    ) -> RequestToken:
+        """Find the refresh token of a request, as :meth:`get_access_token_from_request` does."""
+        return await self._find(request, "refresh", locations, demand_csrf)
+
+    async def get_token_from_request(
+        self,
+        request: Request,
+        type: TokenType = "access",  # noqa: A002 - the name apps know
+        optional: bool = True,
+        locations: TokenLocations | None = None,
+    ) -> RequestToken | None:
+        """Find the token of a request, and verify nothing. None if there is none and it is optional.
+
+        Raises:
+            MissingTokenError: there is none, and it is not optional.
+        """
+        try:
+            return await self._find(request, type, locations, None)
+        except MissingTokenError:
+            if optional:
+                return None
+            raise
+
+    async def _find(
+        self,
+        request: Request,
+        kind: TokenType,
+        locations: TokenLocations | None,
+        demand_csrf: bool | None,
+    ) -> RequestToken:
+        return await find_token(
+            request,
+            self.config,
+            type=kind,
+            locations=locations,
+            demand_csrf=demand_csrf,
+            login_type=self.login_type,
+        )
+
+    # --- dependencies ---------------------------------------------------------------------------------
+
+    def token_required(
+        self,
+        type: str = "access",  # noqa: A002 - the name apps know
+        verify_type: bool = True,
+        verify_fresh: bool = False,
+        verify_csrf: bool | None = None,
+        locations: TokenLocations | None = None,
+    ) -> Guard:
+        """Make a dependency that asks for a token, and gives its payload.
+
+        Args:
+            type: what the token is wanted for.
+            verify_type: whether it must be of that type.
+            verify_fresh: whether it must come from an actual login.
+            verify_csrf: whether the CSRF value of a token from a cookie is checked; None leaves that to
+                the settings and the method.
+            locations: the places to look at, in this order, instead of the settings'.
+        """
+        return token_guard(self, Terms(type, verify_type, verify_fresh, verify_csrf, locations))
 
     @property
-    def is_token_callback_set(self) -> bool:
-        """Whether there is a blocklist."""
-        return self.callback_is_token_in_blocklist is not None
+    def access_token_required(self) -> Guard:
+        """A dependency that asks for an access token."""
+        return self.token_required()
 
-    async def is_token_in_blocklist(self, token: str | None, **kwargs: Any) -> bool:
-        """Whether a raw token has been revoked, as far as the blocklist says.
+    @property
+    def fresh_token_required(self) -> Guard:
+        """A dependency that asks for a fresh access token."""
+        return self.token_required(verify_fresh=True)
 
-        Its answer is given as it is, and what it raises is not caught.
+    @property
+    def refresh_token_required(self) -> Guard:
+        """A dependency that asks for a refresh token."""
+        return self.token_required(type="refresh")
+
+    def scopes_required(
+        self,
+        *scopes: str,
+        all_required: bool = True,
+        verify_type: bool = True,
+        verify_fresh: bool = False,
+        verify_csrf: bool | None = None,
+        locations: TokenLocations | None = None,
+    ) -> Guard:
+        """Make a dependency that asks for an access token that holds all, or any, of the scopes."""
+        terms = Terms("access", verify_type, verify_fresh, verify_csrf, locations)
+        return scopes_guard(self, terms, scopes, all_required=all_required)
+
+    def rate_limited(
+        self, max_requests: int = 10, window: int = 60, key_func: KeyFunc | None = None
+    ) -> Guard:
+        """Make a dependency that takes so many requests in so many seconds, and asks for an access token."""
+        return rate_guard(self, RateLimiter(max_requests, window, key_func=key_func))
+
+    async def get_current_subject(self, request: Request) -> T | None:
+        """A dependency: ask for an access token, and find whom it stands for.
+
+        Raises:
+            AttributeError: there is no subject getter.
+            AuthXException: the token will not do.
         """
-        if self.callback_is_token_in_blocklist is None or token is None:
-            return False
-        answer = self.callback_is_token_in_blocklist(token, **kwargs)
-        return await answer if isawaitable(answer) else answer  # type: ignore[no-any-return]
+        self.ensure_request_exception_handlers(request)
+        payload = await admit(self, request, Terms())
+        subject: T | None = await self.find_subject(payload.sub)
+        return subject
+
+    def get_dependency(self, request: Request, response: Response) -> AuthXDependency[T]:
+        """A dependency: this login, with the request and the response in hand."""
+        return AuthXDependency(self, request, response)
+
+    async def _ws_auth_required(self, websocket: WebSocket) -> TokenPayload:
+        """A dependency: ask for the access token a WebSocket is opened with. It is asked for once."""
+        return await admit_websocket(self, websocket)
+
+    async def implicit_refresh_middleware(
+        self, request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """A middleware: renew access tokens in cookies that end soon. ``app.middleware("http")(...)``."""
+        return await answer_and_renew(self, request, call_next, now=self._clock)
 
     # --- cookies --------------------------------------------------------------------------------------
 

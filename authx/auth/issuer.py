@@ -39,6 +39,7 @@ class Issuer:
         data: Mapping[str, Any] | None = None,
         audience: StringOrSequence | None = None,
         scopes: list[str] | None = None,
+        session: str | None = None,
     ) -> str:
         """Make a token.
 
@@ -52,6 +53,7 @@ class Issuer:
                 has none of its own, ``login_type``.
             audience: instead of the settings'.
             scopes: what the token permits; None writes no claim.
+            session: the login session the token ends with; None writes no claim.
 
         Raises:
             BadConfigurationError: the settings hold no key to sign with.
@@ -64,6 +66,8 @@ class Issuer:
             raise ValueError(f"data must not set {', '.join(clashes)}")
         if self.login_type is not None:
             claims["login_type"] = self.login_type
+        if session is not None:
+            claims["session_id"] = session
 
         now = self._clock()
         payload = TokenPayload(

@@ -201,7 +201,7 @@ class RequestToken(BaseModel):
         if verify_fresh:
             check_fresh(payload.fresh)
         if verify_csrf and self.location == "cookies":
-            check_csrf(self.csrf, payload.csrf)
+            check_csrf(self.csrf, payload.csrf, empty_counts=True)
         return payload
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias
+
+from typing_extensions import TypeVar
 
 __all__ = (
     "AlgorithmType",
@@ -28,7 +30,8 @@ __all__ = (
     "TokenType",
 )
 
-T = TypeVar("T")
+# With a default, so that an app that sets no subject getter need not say what it would give.
+T = TypeVar("T", default=Any)
 T_co = TypeVar("T_co", covariant=True)
 
 Numeric: TypeAlias = float | int

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from authx.auth.claims import check_fresh, check_registered, check_shape, check_type
+from authx.auth.claims import (
+    check_fresh,
+    check_registered,
+    check_shape,
+    check_type,
+    session_of,
+)
 from authx.auth.clock import Clock, system_clock
 from authx.auth.config import AuthXConfig
 from authx.auth.csrf import check_csrf
@@ -66,7 +72,8 @@ class Verifier:
             type: what the token must be for; None takes any type.
             fresh: whether the token must come from an actual login.
             csrf: the CSRF value that came along.
-            verify_csrf: whether it must be the token's own; for tokens from cookies.
+            verify_csrf: whether it must be the token's own; for tokens from cookies. An empty value
+                matches an empty claim: who hands one over has to have found it.
 
         Raises:
             BadConfigurationError: the settings hold no usable key.
@@ -76,15 +83,20 @@ class Verifier:
             CSRFError: the CSRF value is missing or differs.
         """
         try:
-            return self._verified(token, type, fresh, csrf, verify_csrf)
+            claims = self._verified(token, type, fresh)
+            if verify_csrf:
+                check_csrf(csrf, claims.get("csrf", ""), empty_counts=True)
         except AuthXException as error:
             self._attribute(error)
             raise
+        return claims
 
     def identity(
         self, token: str, *, fresh: bool = False, csrf: str | None = None, verify_csrf: bool = False
     ) -> Identity:
         """Verify an access token, as :meth:`claims` does, and give whom it stands for.
+
+        Unlike there, an empty CSRF value never matches.
 
         Raises:
             JWTDecodeError: also if the user is missing, or user, scopes, roles or session are of a
@@ -92,14 +104,15 @@ class Verifier:
             LoginTypeMismatchError: the token belongs to another login type.
         """
         try:
-            return self._identity(self._verified(token, "access", fresh, csrf, verify_csrf))
+            claims = self._verified(token, "access", fresh)
+            if verify_csrf:
+                check_csrf(csrf, claims.get("csrf"))
+            return self._identity(claims)
         except AuthXException as error:
             self._attribute(error)
             raise
 
-    def _verified(
-        self, token: str, kind: str | None, fresh: bool, csrf: str | None, verify_csrf: bool
-    ) -> dict[str, Any]:
+    def _verified(self, token: str, kind: str | None, fresh: bool) -> dict[str, Any]:
         config = self.config
         claims = self._signed(token)
         check_registered(
@@ -114,8 +127,6 @@ class Verifier:
             check_type(claims.get("type", "access"), kind)
         if fresh:
             check_fresh(claims.get("fresh", False))
-        if verify_csrf:
-            check_csrf(csrf, claims.get("csrf"))
         return claims
 
     def _signed(self, token: str) -> dict[str, Any]:
@@ -143,7 +154,7 @@ class Verifier:
             user=user,
             scopes=_scopes(claims),
             roles=self._roles(claims),
-            session=_session(claims),
+            session=session_of(claims),
             token_id=claims.get("jti"),
             issued_at=None if issued_at is None else float(issued_at),
             expires_at=None if expires_at is None else float(expires_at),
@@ -176,16 +187,6 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     if not isinstance(spaced, str):
         raise _malformed("scope", "must be a string")
     return listed.union(spaced.split())
-
-
-def _session(claims: Mapping[str, Any]) -> str | None:
-    for name in ("session_id", "sid"):
-        session = claims.get(name)
-        if session is not None and not isinstance(session, str):
-            raise _malformed(name, "must be a string")
-        if session:
-            return session
-    return None
 
 
 def _walk(claims: Mapping[str, Any], path: str) -> Any:

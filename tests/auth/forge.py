@@ -52,8 +52,8 @@ def rsa_pair(_name: str = "") -> KeyPair:
 
 
 @cache
-def ec_pair() -> KeyPair:
-    """A P-256 key pair in PEM, the same one each time."""
+def ec_pair(_name: str = "") -> KeyPair:
+    """A P-256 key pair in PEM, the same one each time for a name."""
     return _pair(ec.generate_private_key(ec.SECP256R1()))
 
 

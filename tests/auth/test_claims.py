@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authx.auth.claims import check_fresh, check_registered, check_shape, check_type
+from authx.auth.claims import check_fresh, check_registered, check_shape, check_type, session_of
 from authx.auth.exceptions import (
     AccessTokenRequiredError,
     FreshTokenRequiredError,
@@ -216,3 +216,26 @@ def test_any_claims(claims: dict[str, Any]) -> None:
         check_shape(claims)
     except JWTDecodeError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("claims", "session"),
+    [
+        ({}, None),
+        ({"session_id": "a"}, "a"),
+        ({"sid": "b"}, "b"),
+        ({"session_id": "a", "sid": "b"}, "a"),
+        ({"session_id": "", "sid": "b"}, "b"),
+        ({"session_id": None}, None),
+    ],
+)
+def test_session(claims: dict[str, Any], session: str | None) -> None:
+    """A session has our own claim, or that of OpenID Connect."""
+    assert session_of(claims) == session
+
+
+@pytest.mark.parametrize("name", ["session_id", "sid"])
+def test_a_session_that_is_none(name: str) -> None:
+    """What is no string names no session, and is not passed over."""
+    with pytest.raises(JWTDecodeError, match=name):
+        session_of({name: 5})

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authx.auth.csrf import check_csrf, csrf_matches
+from authx.auth.config import AuthXConfig
+from authx.auth.csrf import check_csrf, demands_csrf
 from authx.auth.exceptions import CSRFError
 
 ANY_STR = st.text(alphabet=st.characters(exclude_categories=()), max_size=20)
@@ -15,13 +16,19 @@ ANY_STR = st.text(alphabet=st.characters(exclude_categories=()), max_size=20)
 @given(submitted=st.none() | ANY_STR, claim=st.none() | ANY_STR)
 def test_only_the_same_value_matches(submitted: str | None, claim: str | None) -> None:
     """Two values match if they are the same and not empty, whatever characters they hold."""
-    assert csrf_matches(submitted, claim) == (bool(submitted) and submitted == claim)
+    assert passes(submitted, claim) == (bool(submitted) and submitted == claim)
+
+
+@given(submitted=st.none() | ANY_STR, claim=st.none() | ANY_STR)
+def test_an_empty_value_counts_if_told_so(submitted: str | None, claim: str | None) -> None:
+    """Then two values match if they are the same, and nothing still matches nothing."""
+    assert passes(submitted, claim, empty_counts=True) == (submitted is not None and submitted == claim)
 
 
 @given(value=ANY_STR)
 def test_a_value_matches_itself(value: str) -> None:
     """Every value but the empty one matches itself."""
-    assert csrf_matches(value, value) == (value != "")
+    assert passes(value, value) == (value != "")
 
 
 @pytest.mark.parametrize("claim", [None, "", "x"])
@@ -39,6 +46,16 @@ def test_another_value(claim: str | None) -> None:
         check_csrf("x", claim)
 
 
-def test_the_same_value() -> None:
-    """The token's own value passes, also beyond ASCII."""
-    check_csrf("é", "é")
+@pytest.mark.parametrize(("method", "demanded"), [("POST", True), ("GET", False)])
+def test_demands(method: str, demanded: bool) -> None:
+    """The methods that change something demand the value, unless the protection is off."""
+    assert demands_csrf(AuthXConfig(), method) is demanded
+    assert not demands_csrf(AuthXConfig(JWT_COOKIE_CSRF_PROTECT=False), method)
+
+
+def passes(submitted: str | None, claim: str | None, *, empty_counts: bool = False) -> bool:
+    try:
+        check_csrf(submitted, claim, empty_counts=empty_counts)
+    except CSRFError:
+        return False
+    return True

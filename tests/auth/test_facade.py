@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.responses import Response
 
 from authx.auth.config import AuthXConfig
@@ -18,18 +16,20 @@ from authx.auth.exceptions import (
     CSRFError,
     FreshTokenRequiredError,
     JWTDecodeError,
+    MissingTokenError,
+    RateLimitExceeded,
+    RevokedTokenError,
+    SessionRevoked,
     TokenExpiredError,
     TokenInvalidSignatureError,
 )
 from authx.auth.facade import AuthX
 from authx.auth.schema import RequestToken
+from authx.auth.sessions import InMemorySessionStore
 from authx.auth.types import TokenLocation, TokenType
+from tests.auth.asking import asking, bearer, request
+from tests.auth.asking import auth_of as auth
 from tests.auth.forge import CLAIMS, NOW, OTHER_SECRET, SECRET, Clock, forge
-
-
-def auth(clock: Clock | None = None, login_type: str | None = None, **settings: Any) -> AuthX:
-    config = AuthXConfig(**{"JWT_SECRET_KEY": SECRET, **settings})
-    return AuthX(config, login_type=login_type, clock=clock or Clock())
 
 
 def found(
@@ -41,7 +41,7 @@ def found(
 def test_the_config_is_made_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An AuthX without a config reads the environment of its own moment, and shares nothing."""
     monkeypatch.setenv("JWT_SECRET_KEY", SECRET)
-    first, second = AuthX(), AuthX()
+    first, second = AuthX[Any](), AuthX[Any]()
 
     assert first.config.JWT_SECRET_KEY == SECRET
     assert first.config is not second.config
@@ -136,14 +136,14 @@ def test_verify_token_expects_what_it_is_told() -> None:
 def test_faults() -> None:
     """A key is missed when a token is made, a subject when one is verified."""
     with pytest.raises(BadConfigurationError):
-        AuthX(AuthXConfig()).create_access_token("ada")
+        AuthX[Any](AuthXConfig()).create_access_token("ada")
     with pytest.raises(JWTDecodeError):
         auth().verify_token(found(forge({"jti": "j"})))
 
 
 def test_roles_claim() -> None:
     """The verifier looks for roles where the app says they are."""
-    login = AuthX(AuthXConfig(JWT_SECRET_KEY=SECRET), roles_claim="realm_access.roles")
+    login = AuthX[Any](AuthXConfig(JWT_SECRET_KEY=SECRET), roles_claim="realm_access.roles")
     token = login.create_access_token("ada", data={"realm_access": {"roles": ["admin"]}})
 
     assert login.verifier.identity(token).roles == {"admin"}
@@ -164,76 +164,101 @@ def test_cookies() -> None:
     assert all("Max-Age=0" in header for header in headers[4:])
 
 
-async def test_no_blocklist() -> None:
-    """Without a blocklist, and without a token, nothing is revoked."""
+async def test_sessions_in_tokens() -> None:
+    """A token names the session it was made for, if any, and both of a pair the same."""
     login = auth()
+    access = login.create_access_token("ada", session="s")
+    refresh = login.create_refresh_token("ada", session="s")
+    pair = login.create_token_pair("ada", session="p")
 
-    assert login.is_token_callback_set is False
-    assert await login.is_token_in_blocklist("x") is False
-
-    asked = auth()
-    asked.set_token_blocklist(lambda token: True)
-    assert asked.is_token_callback_set is True
-    assert await asked.is_token_in_blocklist(None) is False
+    assert login.verifier.identity(access).session == "s"
+    assert login.verifier.claims(refresh, type="refresh")["session_id"] == "s"
+    assert login.verifier.claims(pair.access_token)["session_id"] == "p"
+    assert login.verifier.claims(pair.refresh_token, type="refresh")["session_id"] == "p"
+    assert "session_id" not in login.verifier.claims(login.create_access_token("ada"))
 
 
-async def test_decorators() -> None:
-    """Both setters work as decorators and leave the function as it was."""
+@pytest.mark.parametrize("holds", ["payload", "identity"])
+async def test_check_revocation(holds: str) -> None:
+    """The blocklist is asked for the token, and the store for its session, by whoever verified it."""
+    login = auth(JWT_SESSION_TRACKING=True)
+    login.set_session_store(InMemorySessionStore())
+    session = await login.create_session("ada")
+    token = login.create_access_token("ada", session=session.session_id)
+    holder = login.verify_token(found(token)) if holds == "payload" else login.verifier.identity(token)
+
+    await login.check_revocation(token, holder)
+    await login.revoke_session(session.session_id)
+    with pytest.raises(SessionRevoked):
+        await login.check_revocation(token, holder)
+    login.set_token_blocklist(lambda raw: raw == token)
+    with pytest.raises(RevokedTokenError):
+        await login.check_revocation(token, holder)
+
+
+async def test_requests() -> None:
+    """A token is found for what it is wanted for; one that may be missing may be."""
+    login = auth(login_type="admin", JWT_TOKEN_LOCATION=["query", "headers"])
+    asked = request(query="token=t")
+
+    assert (await login.get_access_token_from_request(asked)).type == "access"
+    assert (await login.get_refresh_token_from_request(asked)).type == "refresh"
+    optional = await login.get_token_from_request(asked, type="refresh")
+    assert optional is not None
+    assert optional.type == "refresh"
+    assert await login.get_token_from_request(asked, locations=["headers"]) is None
+    with pytest.raises(MissingTokenError) as caught:
+        await login.get_token_from_request(request(), optional=False)
+    assert caught.value.login_type == "admin"
+
+
+async def test_current_subject() -> None:
+    """The token is asked for first, then who it stands for."""
     login = auth()
-
-    @login.set_token_blocklist
-    def first(token: str, **_: Any) -> bool:
-        return token == "revoked"
-
-    assert first("revoked")
-    assert login.callback_is_token_in_blocklist is first
-    assert await login.is_token_in_blocklist("revoked") is True
-    assert await login.is_token_in_blocklist("good") is False
-
-    @login.set_callback_token_blocklist
-    async def second(token: str, *, tenant: str) -> bool:
-        return token == tenant
-
-    assert await second("t", tenant="t")
-    assert await login.is_token_in_blocklist("t", tenant="t") is True
+    asked = request(headers=bearer(login.create_access_token("ada")))
+    with pytest.raises(MissingTokenError):
+        await login.get_current_subject(request())
+    with pytest.raises(AttributeError, match=r"^Model callback not set"):
+        await login.get_current_subject(request=asked)
+    login.set_subject_getter(str.upper)
+    assert await login.get_current_subject(request=asked) == "ADA"
 
 
-class Asking:
-    """An object called and awaited."""
-
-    async def __call__(self, token: str) -> bool:
-        return token == "revoked"
-
-
-def promising(token: str) -> Awaitable[bool]:
-    answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    answer.set_result(token == "revoked")
-    return answer
-
-
-def delegating(token: str) -> Awaitable[bool]:
-    return Asking()(token)
-
-
-@pytest.mark.parametrize("callback", [Asking(), promising, partial(promising), delegating])
-async def test_whatever_can_be_awaited_is(callback: Any) -> None:
-    """An answer that has to be awaited is never taken for a yes."""
+async def test_guards_read_the_settings_when_they_are_asked() -> None:
+    """A config that is loaded later counts for guards that were made before."""
     login = auth()
-    login.callback_is_token_in_blocklist = callback
+    guard = login.token_required()
+    login.load_config(AuthXConfig(JWT_SECRET_KEY=OTHER_SECRET, JWT_TOKEN_LOCATION=["query"]))
+    token = login.create_access_token("ada")
 
-    assert await login.is_token_in_blocklist("good") is False
-    assert await login.is_token_in_blocklist("revoked") is True
+    assert (await guard(request=request(query=f"token={token}"))).sub == "ada"
 
 
-async def test_the_blocklist_s_own_answers() -> None:
-    """What the function gives comes back as it is; what it raises is not caught."""
+async def test_rate_limited() -> None:
+    """So many requests in a window, by whatever key the app says."""
     login = auth()
-    login.set_token_blocklist(lambda token: None)
-    assert await login.is_token_in_blocklist("x") is None
+    guard = login.rate_limited(1, 60, lambda asked: asked.headers["user"])
+    headers = bearer(login.create_access_token("ada"))
 
-    def broken(token: str) -> bool:
-        raise RuntimeError(token)
+    assert (await guard(request(headers=headers | {"user": "a"}))).sub == "ada"
+    assert (await guard(request(headers=headers | {"user": "b"}))).sub == "ada"
+    with pytest.raises(RateLimitExceeded):
+        await guard(request(headers=headers | {"user": "a"}))
 
-    login.set_token_blocklist(broken)
-    with pytest.raises(RuntimeError, match="x"):
-        await login.is_token_in_blocklist("x")
+
+def test_a_type_of_subject() -> None:
+    """AuthX is generic in what stands for a user, as apps write it."""
+    assert isinstance(AuthX[str](AuthXConfig(), model=None), AuthX)
+
+
+async def test_the_name_of_the_message() -> None:
+    """It is that of the setting, but only for those who set it."""
+    for login, key in ((auth(), "message"), (auth(JWT_ERROR_MESSAGE_KEY="detail"), "detail")):
+        app = FastAPI()
+        login.handle_errors(app)
+
+        @app.get("/", dependencies=[login.ACCESS_REQUIRED])
+        async def root() -> None: ...
+
+        async with asking(app) as client:
+            assert (await client.get("/")).json() == {key: "Token Error", "error_type": "MissingTokenError"}

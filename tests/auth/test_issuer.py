@@ -145,3 +145,11 @@ def test_refusals() -> None:
         issuer().token("ada", type="access", headers={"alg": "none"})
     with pytest.raises(BadConfigurationError):
         Issuer(AuthXConfig()).token("ada", type="access")
+
+
+def test_session() -> None:
+    """A token names its session if it has one, whatever the data says."""
+    claims = claims_of(issuer().token("ada", type="refresh", session="s", data={"session_id": "x"}))
+
+    assert claims["session_id"] == "s"
+    assert "session_id" not in claims_of(issuer().token("ada", type="refresh"))

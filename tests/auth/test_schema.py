@@ -235,6 +235,14 @@ def test_verify_csrf() -> None:
             request_token(claims, csrf=csrf, location="cookies").verify(SECRET)
 
 
+def test_verify_an_empty_csrf_value() -> None:
+    """An empty value is one, and matches an empty claim; no value matches none."""
+    request_token({"csrf": ""}, csrf="", location="cookies").verify(SECRET)
+    request_token({}, csrf="", location="cookies").verify(SECRET)
+    with pytest.raises(CSRFError):
+        request_token({"csrf": ""}, location="cookies").verify(SECRET)
+
+
 def test_verify_in_order() -> None:
     """Of several faults the first is reported: of the token, its type, its freshness, its CSRF value."""
     claims: dict[str, Any] = {"exp": 1, "type": "refresh", "csrf": "c"}

@@ -64,7 +64,11 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 @asynccontextmanager
 async def running(
-    arguments: Sequence[str], *, env: Mapping[str, str] | None = None, timeout: float = 20.0
+    arguments: Sequence[str],
+    *,
+    python: str = sys.executable,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 20.0,
 ) -> AsyncIterator[str]:
     """Run `python *arguments` as a process of its own and give the base URL it answers at.
 
@@ -73,7 +77,7 @@ async def running(
     port = free_port()
     with tempfile.TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python,
             *(argument.replace("{port}", str(port)) for argument in arguments),
             cwd=ROOT,
             env={**os.environ, **(env or {})},

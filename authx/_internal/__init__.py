@@ -1,0 +1,1 @@
+"""Modules that apps were told to import from, although their names say otherwise."""

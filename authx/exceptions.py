@@ -1,0 +1,3 @@
+"""Everything the login wing raises, under the import path apps know."""
+
+from authx.auth.exceptions import *

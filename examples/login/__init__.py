@@ -1,0 +1,1 @@
+"""A login, from ten lines to sessions. Serve one with ``uvicorn examples.login.first:app``."""
