@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from authx.auth.config import AuthXConfig
-from authx.auth.exceptions import AuthXException, RevokedTokenError
+from authx.auth.exceptions import AuthXException, RevokedTokenError, SessionRevoked
 from authx.auth.identity import Identity
 from authx.auth.verifier import Verifier
 from authx.socket.exceptions import Refusal, code_for
@@ -33,8 +33,8 @@ class Login(Protocol):
     def verifier(self) -> Verifier:
         """Makes an identity of a token."""
 
-    async def is_token_in_blocklist(self, token: str | None, **kwargs: Any) -> bool:
-        """Whether the token was revoked."""
+    async def check_revocation(self, token: str, holder: Identity) -> None:
+        """Raise RevokedTokenError or SessionRevoked if a verified token has been ended before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Door:
             code = code_for(error)
             # What is wrong with a token may quote the token, so it goes no further than the code.
             raise Refusal(code) from (error if code == "internal_error" else None)
-        await self._check_revocation(self._login, credential.token)
+        await self._check_revocation(self._login, credential.token, identity)
         return identity
 
     def _check_origin(self, handshake: Handshake, credential: Credential | None) -> None:
@@ -158,15 +158,13 @@ class Door:
             raise Refusal("origin_not_allowed")
 
     @staticmethod
-    async def _check_revocation(login: Login, token: str) -> None:
+    async def _check_revocation(login: Login, token: str, identity: Identity) -> None:
         try:
-            revoked = await login.is_token_in_blocklist(token)
-        except RevokedTokenError:
-            revoked = True
+            await login.check_revocation(token, identity)
+        except (RevokedTokenError, SessionRevoked):
+            raise Refusal("token_revoked") from None
         except Exception as error:
             raise Refusal("store_unavailable") from error
-        if revoked:
-            raise Refusal("token_revoked")
 
 
 def _without_scheme(value: str, scheme: str | None) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from authx import AuthX, AuthXConfig
 from authx.auth.identity import Identity
+from authx.auth.sessions import InMemorySessionStore
 from authx.auth.types import TokenLocation
 from authx.socket.exceptions import CODES, Refusal
 from authx.socket.handshake import Door, Handshake, find_credential
@@ -294,6 +295,20 @@ async def test_a_revoked_token_is_refused() -> None:
 
     assert await refused(auth, shown(), {"token": token}) == "token_revoked"
     assert await enter(auth, shown(), {"token": auth.create_access_token("alice")}) is not None
+
+
+async def test_a_token_whose_session_has_ended_is_refused() -> None:
+    auth = login(JWT_SESSION_TRACKING=True)
+    auth.set_session_store(InMemorySessionStore())
+    session = await auth.create_session("alice")
+    payload = {"token": auth.create_access_token("alice", session=session.session_id)}
+    entered = await enter(auth, shown(), payload)
+    assert entered is not None
+    assert entered.session == session.session_id
+
+    await auth.revoke_session(session.session_id)
+
+    assert await refused(auth, shown(), payload) == "token_revoked"
 
 
 async def test_a_blocklist_that_fails_is_a_refusal() -> None:
