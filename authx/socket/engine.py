@@ -50,8 +50,8 @@ class Engine(engineio.AsyncServer):
         self._linger = linger
         self._deadlines: dict[str, asyncio.Timeout] = {}
         """By sid: when a websocket is closed that has not taken its polling session over by then."""
-        self._endings: dict[str, tuple[Any, asyncio.TimerHandle]] = {}
-        """By sid: a polling session that was closed, until its client has heard so or the timer goes off."""
+        self._endings: dict[str, Any] = {}
+        """By sid: a polling session that was closed, until its client has heard so or the time is over."""
 
     # Requests -----------------------------------------------------------------------------------------
 
@@ -77,9 +77,7 @@ class Engine(engineio.AsyncServer):
 
     async def _give(self, sid: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a poll."""
-        ending, timer = self._endings.pop(sid, (None, None))
-        if timer is not None:
-            timer.cancel()
+        ending = self._endings.pop(sid, None)
         if self._polling(sid) is not None:
             await super().handle_request(scope, _without_body(receive), send)
         elif ending is not None and (packets := _drained(ending.queue)):
@@ -101,8 +99,6 @@ class Engine(engineio.AsyncServer):
             await self._refuse(scope, send, "Invalid payload")
             return
         for frame in frames:
-            if socket.closed:
-                break
             text = isinstance(frame, str)
             await socket.receive(Packet(int(frame[0]), frame[1:]) if text else Packet(MESSAGE, frame))
         await self._answer(self._ok(), scope, send)
@@ -141,8 +137,7 @@ class Engine(engineio.AsyncServer):
     def _polling(self, sid: str | None) -> Any:
         """The open polling transport of a sid, or None."""
         socket = self.sockets.get(sid)
-        usable = socket is not None and socket.connected and not socket.closed and not socket.upgraded
-        return socket if usable else None
+        return None if socket is None or socket.closed or socket.upgraded else socket
 
     async def _refuse(self, scope: Scope, send: Send, reason: str) -> None:
         await self._answer(self._bad_request(reason), scope, send)
@@ -169,15 +164,15 @@ class Engine(engineio.AsyncServer):
     async def drop(self, device: str, reason: str | None = None) -> None:
         """Close a transport after what is queued for it, whether or not the client takes its leave."""
         socket = self.sockets.get(device)
-        if socket is None or socket.closing:
+        if socket is None or socket.closed:
             return
         await socket.close(wait=False, reason=reason)
         # Ends the writer, which closes the websocket.
         await socket.queue.put(None)
         if not socket.upgraded:
             # A poll that is under way gets the rest; without one, the next does.
-            timer = asyncio.get_running_loop().call_later(self._linger, self._endings.pop, device, None)
-            self._endings[device] = socket, timer
+            self._endings[device] = socket
+            asyncio.get_running_loop().call_later(self._linger, self._endings.pop, device, None)
 
     def forget(self, device: str, *, end_poll: bool) -> None:
         """Take a closed transport out of the tables; the base class leaves that to its next sweep.
@@ -189,18 +184,16 @@ class Engine(engineio.AsyncServer):
         socket = self.sockets.pop(device, None)
         if socket is None:
             return
-        loop = asyncio.get_running_loop()
         upgrade = self._deadlines.pop(device, None)
+        # One that has just expired can't be changed any more.
         if upgrade is not None and not upgrade.expired():
-            upgrade.reschedule(loop.time())
-        if end_poll or socket.upgraded:
-            # Behind the packet with which the base class is about to take its leave. It would leave a
-            # websocket open that has timed out, for as long as the client sends anything.
-            loop.call_soon(socket.queue.put_nowait, None)
+            upgrade.reschedule(asyncio.get_running_loop().time())
+        if end_poll:
+            socket.queue.put_nowait(None)
 
     async def shutdown(self) -> None:
-        """End the tasks and timers of the engine; again, it does nothing."""
-        sweep, self.service_task_handle = self.service_task_handle, None
+        """End the engine's task, and forget who has not heard of their end; again, it does nothing."""
+        sweep = self.service_task_handle
         if sweep is not None:
             if self.service_task_event is None:
                 # It makes the event itself, and has not begun to.
@@ -208,8 +201,6 @@ class Engine(engineio.AsyncServer):
             else:
                 self.service_task_event.set()
             await asyncio.gather(sweep, return_exceptions=True)
-        for _, timer in self._endings.values():
-            timer.cancel()
         self._endings.clear()
 
     def _cors_headers(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -168,8 +168,11 @@ async def test_the_engine_can_be_shut_down_before_its_sweep_has_begun() -> None:
     engine = Engine(
         origins=OriginPolicy(), logger=logging.getLogger("authx.socket.engine"), async_mode="asgi"
     )
-    engine.service_task_handle = asyncio.create_task(engine._service_task())
-    await asyncio.wait_for(engine.shutdown(), 5)
+    engine.service_task_handle = sweep = asyncio.create_task(engine._service_task())
+    async with asyncio.timeout(5):
+        await engine.shutdown()
+
+    assert sweep.cancelled()
 
 
 @pytest.mark.parametrize("opened", wire.OPENERS)
@@ -180,10 +183,24 @@ async def test_a_transport_that_is_dropped_twice_ends_once(opened: wire.Opener) 
         device = next(iter(socket.sio.eio.sockets))
         await socket.sio.eio.send(device, '2["last words"]')
         await asyncio.gather(socket.sio.eio.drop(device), socket.sio.eio.drop(device))
+        assert list(socket.sio.eio._endings) == ([device] if opened is wire.polling else [])
         await client.wait_closed()
 
     assert client.frames[-2:] == ['42["last words"]', "1"]
-    assert not socket.sio.eio._endings
+
+
+async def test_a_client_that_leaves_is_not_left_with_a_poll_under_way() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        await client.get(PATH, params=OPENING)
+        sid, transport = next(iter(socket.sio.eio.sockets.items()))
+        poll = asyncio.create_task(client.get(PATH, params={**OPENING, "sid": sid}))
+        await until(lambda: transport.queue._getters)
+        await client.post(PATH, params={**OPENING, "sid": sid}, content="1")
+
+        assert (await asyncio.wait_for(poll, 5)).status_code == 200
+        assert not socket.sio.eio._endings
 
 
 async def test_every_transport_is_closed_by_naming_none() -> None:
