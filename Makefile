@@ -8,7 +8,7 @@ AUTHX171 := .venv-authx171
 PORT ?= 8000
 
 # The folders that exist, so that a new one is checked without an edit here.
-CODE := $(wildcard authx tests examples benchmarks)
+CODE := $(wildcard authx pytest_authx tests examples benchmarks typing_tests)
 
 .DELETE_ON_ERROR:
 .PHONY: demo test check bench format test-lowest screenshots clean
@@ -23,6 +23,7 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/mypy $(CODE)
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
 	$(VENV)/bin/lint-imports --no-cache
 
 bench: $(VENV)/.test $(AUTHX171)/.installed node_modules/.installed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import bench_verify
+from benchmarks import bench_dispatch, bench_verify
 
-BENCHMARKS: dict[str, Callable[[], None]] = {"verify": bench_verify.main}
+BENCHMARKS: dict[str, Callable[[], None]] = {"dispatch": bench_dispatch.main, "verify": bench_verify.main}
 
 
 def main(names: list[str]) -> None:

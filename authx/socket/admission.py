@@ -10,8 +10,9 @@ from typing import Any
 
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival
-from authx.socket.dispatch import Dispatcher, is_cancelled
-from authx.socket.exceptions import Refusal, SocketError, code_for
+from authx.socket.dispatch import Dispatcher
+from authx.socket.exceptions import Refusal
+from authx.socket.failures import as_failure, is_cancelled
 from authx.socket.handshake import Door
 
 __all__ = ("Admission",)
@@ -65,17 +66,21 @@ class Admission:
 
     async def _identify(self, arrival: Arrival, payload: Any) -> Connection:
         handshake = arrival.device.handshake
-        identity = await self._door.identify(handshake, payload)
+        entrant = await self._door.identify(
+            handshake, payload, allow_anonymous=self._dispatcher.allows_anonymous(arrival.namespace)
+        )
         return Connection(
             sid=arrival.sid,
             namespace=arrival.namespace,
             device=arrival.device.name,
             transport=arrival.device.id,
-            identity=identity,
+            identity=entrant.identity,
+            credential=entrant.credential,
             connected_at=self._clock(),
             address=handshake.address,
             user_agent=handshake.headers.get("user-agent"),
             key=secrets.token_urlsafe(24),
+            opened_with=arrival.device.environ.get("asgi.scope", {}),
         )
 
 
@@ -83,8 +88,6 @@ def _refusal(error: BaseException) -> Refusal:
     """``error`` as a refusal, with nothing of the inside in its text."""
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, SocketError):
-        return Refusal(error.code, error.message, details=error.details, retry=error.retry)
     said = getattr(error, "error_args", None)
     if isinstance(said, Mapping):
         # python-socketio's ConnectionRefusedError: the app's own words for the client.
@@ -92,4 +95,5 @@ def _refusal(error: BaseException) -> Refusal:
     if isinstance(error, ConnectionRefusedError) and error.errno is None:
         # Python's own is a refusal when the app raises it, and a failure when a store refused the app.
         return Refusal("policy_denied", "Connection refused")
-    return Refusal(code_for(error))
+    failure = as_failure(error)
+    return Refusal(failure.code, failure.message, details=failure.details, retry=failure.retry)

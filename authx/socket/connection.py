@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from authx.auth.identity import Identity
+from authx.socket.credential import Credential
 
 __all__ = ("Connection", "ConnectionInfo", "CurrentIdentity")
 
@@ -43,6 +45,10 @@ class Connection:
     """The Engine.IO sid, by which packets are sent: a secret of the client's."""
     key: str = field(default="", repr=False)
     """The secret by which a cookie client names this connection over HTTP."""
+    credential: Credential | None = field(default=None, repr=False)
+    """What the current identity was made from."""
+    opened_with: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The ASGI scope of the request or websocket that opened the transport."""
 
     @property
     def user(self) -> str | None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from authx.socket.answer import untyped
+from authx.socket.attachment import Guards, unclaimed_guards
 from authx.socket.connection import Connection
-from authx.socket.exceptions import Denial, Refusal, SocketError, code_for
-from authx.socket.guards import Guards, unclaimed_guards
-from authx.socket.injection import Invocation, compile_handler
-from authx.socket.wire import check_handled, is_refused_from_clients, to_wire
+from authx.socket.exceptions import Denial, Refusal, SocketError
+from authx.socket.failures import as_failure, handled, is_cancelled
+from authx.socket.injection import Injector, Invocation
+from authx.socket.material import Supply
+from authx.socket.router import Layer
+from authx.socket.wire import LIFECYCLE, check_handled, is_refused_from_clients
 
-__all__ = ("Dispatcher", "Outcome", "is_cancelled")
+__all__ = ("Dispatcher", "Outcome")
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +29,28 @@ _NAMED = {"connect": ("environ", "auth"), "disconnect": ("reason",)}
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """One registered handler."""
+
     invocation: Invocation
     guards: Guards
+    """Those of its layers before its own."""
+    path: tuple[Layer, ...]
+    admits_anonymous: bool
+    takes_any_event: bool
+    """It is given the name of the event first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Namespace:
+    """What is registered in one namespace."""
+
+    entries: dict[str, _Entry] = field(default_factory=dict)
+    around: dict[Layer, None] = field(default_factory=dict)
+    """The layers of its handlers; their guards judge whoever connects."""
+    admits_anonymous: bool = False
+
+
+@dataclass(slots=True)
 class Outcome:
     """What came of an event: the values of its acknowledgement, or a failure."""
 
@@ -37,30 +58,57 @@ class Outcome:
     failure: SocketError | None = None
 
 
-def is_cancelled(error: BaseException) -> bool:
-    """Whether ``error`` ends this task, and is not merely that something a handler awaited was cancelled."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
 class Dispatcher:
     """The handlers of one socket, by namespace and event.
 
     Args:
-        provided: Values that handlers get by the type of an annotation.
+        supply: What handlers are given besides what the event has.
+        deny_unguarded: Deny the events that carry no guard.
+        allow_anonymous: Let anonymous connections reach every handler that has no guard; else only those
+            whose router or namespace says so.
     """
 
-    def __init__(self, provided: Mapping[type, Any]) -> None:
-        self._provided = provided
-        self._entries: dict[str, dict[str, _Entry]] = {}
+    def __init__(
+        self, supply: Supply | None = None, *, deny_unguarded: bool = False, allow_anonymous: bool = False
+    ) -> None:
+        self._injector = Injector(supply or Supply())
+        self._deny_unguarded = deny_unguarded
+        self._root = Layer(allow_anonymous=allow_anonymous)
+        self._namespaces: dict[str, _Namespace] = {}
 
     @property
     def namespaces(self) -> frozenset[str]:
         """The namespaces that have a handler."""
-        return frozenset(self._entries)
+        return frozenset(self._namespaces)
 
-    def register(self, event: str, handler: Callable[..., Any], namespace: str) -> None:
+    def allows_anonymous(self, namespace: str) -> bool:
+        """Whether a client that shows no credential may connect to ``namespace``."""
+        found = self._namespaces.get(namespace)
+        return self._root.allow_anonymous or (found is not None and found.admits_anonymous)
+
+    def unguarded(self) -> list[tuple[str, str]]:
+        """The events that carry no guard, each as namespace and event."""
+        return sorted(
+            (name, event)
+            for name, namespace in self._namespaces.items()
+            for event, entry in namespace.entries.items()
+            if event not in LIFECYCLE and not entry.guards
+        )
+
+    def exception_handler(self, *kinds: type[Exception]) -> Callable[..., Any]:
+        """Let a function answer exceptions of some classes, wherever no router answers them."""
+        return self._root.exception_handler(*kinds)
+
+    def register(
+        self, event: str, handler: Callable[..., Any], namespace: str, path: tuple[Layer, ...] = ()
+    ) -> None:
         """Let ``handler`` take ``event`` in ``namespace``; a later one replaces an earlier one.
+
+        Args:
+            event: Its name; ``*`` for all that have no handler of their own.
+            handler: What takes it.
+            namespace: Where.
+            path: The layers it was registered through, the outermost first.
 
         Raises:
             ReservedNameError: for an event that no client can send.
@@ -70,21 +118,40 @@ class Dispatcher:
         if not namespace.startswith("/"):
             raise ValueError(f"a namespace starts with '/', unlike {namespace!r}")
         check_handled(event)
-        invocation = compile_handler(handler, provided=self._provided, named=_NAMED.get(event, ()))
-        self._entries.setdefault(namespace, {})[event] = _Entry(invocation, Guards(handler))
+        path = (self._root, *path)
+        # Whoever was admitted is told goodbye, whatever became of the login since.
+        markers = [] if event == "disconnect" else [marker for layer in path for marker in layer.dependencies]
+        invocation = self._injector.compile(handler, named=_NAMED.get(event, ()), dependencies=markers)
+        admits_anonymous = any(layer.allow_anonymous for layer in path)
+        guards = Guards(handler, around=[layer.guards for layer in path])
+        found = self._namespaces.setdefault(namespace, _Namespace())
+        found.entries[event] = _Entry(invocation, guards, path, admits_anonymous, event == _ANY_EVENT)
+        found.around.update(dict.fromkeys(path))
+        found.admits_anonymous = found.admits_anonymous or admits_anonymous
 
     async def connect(self, connection: Connection, environ: Mapping[str, Any], auth: Any) -> None:
-        """Ask the app's connect handler, if there is one.
+        """Ask the guards of the namespace, and the app's connect handler if there is one.
 
         Raises:
             SocketError: if a guard or the handler does not let the connection in.
             Exception: whatever else the handler raises.
         """
-        entry = self._entry(connection.namespace, "connect")
-        if entry is None:
+        namespace = self._namespaces.get(connection.namespace)
+        if namespace is None:
             return
-        self._judge(entry, connection)
-        if await entry.invocation.call_named(connection, {"environ": environ, "auth": auth}) is False:
+        entry = namespace.entries.get("connect")
+        path = tuple(namespace.around) if entry is None else entry.path
+        try:
+            own = [] if entry is None else [entry.guards]
+            await Guards(around=[*(layer.guards for layer in namespace.around), *own]).judge(connection)
+            if entry is None:
+                return
+            verdict = await entry.invocation.call_named(connection, {"environ": environ, "auth": auth})
+        except Exception as error:
+            # An exception handler may say what to tell the client, but lets nobody in.
+            await handled(connection, error, path)
+            raise
+        if verdict is False:
             raise Refusal("policy_denied", "Connection refused")
 
     def warn_of_lost_guards(self) -> None:
@@ -106,38 +173,52 @@ class Dispatcher:
 
     async def event(self, connection: Connection, event: str, arguments: Sequence[Any]) -> Outcome:
         """Let ``event`` through the guards to its handler. Never raises what a handler raises."""
+        entry = self._taker(connection.namespace, event)
+        if entry is None:
+            return await self._answer(connection, event, Denial("unknown_event"), (self._root,))
+        if entry.takes_any_event:
+            arguments = (event, *arguments)
         try:
-            return Outcome(await self._handle(connection, event, arguments))
-        except SocketError as error:
-            return Outcome(failure=error)
+            await self._judge(entry, connection)
+            return Outcome(await entry.invocation(connection, arguments))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 raise
-            code = code_for(error)
-            if code == "internal_error":
-                logger.exception("the handler of %r in %s failed", event, connection.namespace)
-            return Outcome(failure=Denial(code))
+            return await self._answer(connection, event, error, entry.path)
 
-    async def _handle(self, connection: Connection, event: str, arguments: Sequence[Any]) -> tuple[Any, ...]:
+    def _taker(self, namespace: str, event: str) -> _Entry | None:
+        """What takes an event of a client."""
         if is_refused_from_clients(event):
-            raise Denial("unknown_event")
-        entry = self._entry(connection.namespace, event) if event != _ANY_EVENT else None
-        if entry is None:
-            entry = self._entry(connection.namespace, _ANY_EVENT)
-            if entry is None:
-                raise Denial("unknown_event")
-            arguments = (event, *arguments)
-        self._judge(entry, connection)
-        result = await entry.invocation(connection, arguments)
-        if result is None:
-            return ()
-        # As in python-socketio, a tuple is several values of the acknowledgement.
-        return tuple(map(to_wire, result)) if isinstance(result, tuple) else (to_wire(result),)
+            return None
+        entry = self._entry(namespace, event)
+        return self._entry(namespace, _ANY_EVENT) if entry is None else entry
 
-    def _entry(self, namespace: str, event: str) -> _Entry | None:
-        return self._entries.get(namespace, {}).get(event)
+    async def _judge(self, entry: _Entry, connection: Connection) -> None:
+        guards = entry.guards.current()
+        if not guards and self._deny_unguarded:
+            raise Denial("policy_denied")
+        if connection.identity is None and not entry.admits_anonymous:
+            raise Denial("missing_token")
+        for guard in guards:
+            verdict = guard.judge(connection)
+            if verdict is not None:
+                await verdict
 
     @staticmethod
-    def _judge(entry: _Entry, connection: Connection) -> None:
-        for guard in entry.guards:
-            guard.judge(connection)
+    async def _answer(
+        connection: Connection, event: str, error: BaseException, path: tuple[Layer, ...]
+    ) -> Outcome:
+        """What the app makes of ``error``, or the failure that it is."""
+        try:
+            return Outcome(untyped(await handled(connection, error, path)))
+        except (Exception, asyncio.CancelledError) as left:
+            if is_cancelled(left):
+                raise
+            failure = as_failure(left)
+            if failure.code == "internal_error":
+                logger.exception("the handler of %r in %s failed", event, connection.namespace)
+            return Outcome(failure=failure)
+
+    def _entry(self, namespace: str, event: str) -> _Entry | None:
+        found = self._namespaces.get(namespace)
+        return None if found is None else found.entries.get(event)

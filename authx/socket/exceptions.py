@@ -3,7 +3,8 @@
     Exception
     ├── SocketError             a code from the table (or the app's own), a message, details
     │   ├── Refusal             a connection that is not let in
-    │   └── Denial              an event that is not let through; the connection stays
+    │   ├── Denial              an event that is not let through; the connection stays
+    │   └── Closing             a connection that the server ends
     └── ValueError
         └── ReservedNameError   the app used a name that belongs to the library
 
@@ -20,7 +21,7 @@ from typing import Any
 
 from authx.auth import exceptions as login
 
-__all__ = ("CODES", "Code", "Denial", "Refusal", "ReservedNameError", "SocketError", "code_for")
+__all__ = ("CODES", "Closing", "Code", "Denial", "Refusal", "ReservedNameError", "SocketError", "code_for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,10 @@ class Refusal(SocketError):
 
 class Denial(SocketError):
     """An event is not let through; the connection stays. Raise it in a handler or a guard."""
+
+
+class Closing(SocketError):
+    """The server ends a connection: what clients are told with ``authx:closing``."""
 
 
 class ReservedNameError(ValueError):

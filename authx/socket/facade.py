@@ -7,21 +7,37 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache, wraps
 from types import MethodType
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 from weakref import WeakSet
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from authx.socket.audience import Audience
+from authx.socket.audience import Audience, Selection
 from authx.socket.dispatch import Dispatcher
 from authx.socket.engine import read_cors_rules
 from authx.socket.handshake import Door, Login
+from authx.socket.material import Supply
 from authx.socket.origin import AllowedOrigins, OriginPolicy
 from authx.socket.packets import Packet
-from authx.socket.rooms import role_room, session_room, user_room
+from authx.socket.rooms import check_room, role_room, session_room, user_room
+from authx.socket.router import SocketRouter
 from authx.socket.server import Server
+
+if TYPE_CHECKING:
+    import socketio
 
 __all__ = ("AuthXSocket",)
 
@@ -51,6 +67,21 @@ class _Shared(Generic[_P, _R]):
             return self._method(only, *args, **kwargs)
 
         return on_the_only_instance
+
+
+class _EventDecorator(Protocol):
+    """``@socket.event`` and ``@socket.event(namespace="/chat")``."""
+
+    @overload
+    def __call__(self, handler: _F, /) -> _F: ...
+
+    @overload
+    def __call__(self, *, namespace: str | None = None) -> Callable[[_F], _F]: ...
+
+
+def _event_decorator(shared: _Shared[..., Any]) -> _EventDecorator:
+    """``shared`` for type checkers, which would not keep the types of both ways to use it."""
+    return cast("_EventDecorator", shared)
 
 
 def _forwarded(method: Callable[Concatenate[Server, _P], _R]) -> _Shared[_P, _R]:
@@ -87,7 +118,12 @@ class AuthXSocket:
         async_mode: Of python-engineio; there is no other than ``"asgi"``.
         auth: The app's ``AuthX``. Without it every connection is anonymous, and guards deny them all.
         allow_anonymous: Let clients that show no credential in as nobody.
+        deny_unguarded: Deny the events that carry no guard; :meth:`unguarded` lists them.
         connect_timeout: Seconds that a transport may stay open without an admitted connection.
+        max_in_flight: How many events of one connection may run at once. Four times as many may wait; with
+            those there, the transport is not read until one has ended. An acknowledgement that a handler
+            waits for is not found meanwhile, and a transport that is not read for longer than a ping takes
+            is closed. What waits when a connection ends is dropped.
         client_manager: A python-socketio client manager, for several processes.
         options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
     """
@@ -105,7 +141,9 @@ class AuthXSocket:
         *,
         auth: Login | None = None,
         allow_anonymous: bool = False,
+        deny_unguarded: bool = False,
         connect_timeout: float = 10.0,
+        max_in_flight: int = 32,
         client_manager: Any = None,
         **options: Any,
     ) -> None:
@@ -118,13 +156,24 @@ class AuthXSocket:
             logger.warning("AuthXSocket has no auth: every connection is anonymous, guards deny them all")
         if "*" in (options.get("namespaces") or ()):
             raise TypeError("AuthXSocket serves the namespaces that have handlers, and those given by name")
+        if max_in_flight < 1:
+            raise ValueError("max_in_flight is at least 1")
         options.setdefault("serializer", Packet)
         origins = OriginPolicy(cors_allowed_origins, cache(lambda: read_cors_rules(app)))
-        self._dispatcher = Dispatcher({AuthXSocket: self})
+        self._dispatcher = Dispatcher(
+            Supply(
+                provided={AuthXSocket: self},
+                config=None if auth is None else auth.config,
+                overrides=lambda: getattr(app, "dependency_overrides", {}),
+            ),
+            deny_unguarded=deny_unguarded,
+            allow_anonymous=allow_anonymous or auth is None,
+        )
         self.sio = Server(
             door=Door(auth, origins, allow_anonymous=allow_anonymous),
             dispatcher=self._dispatcher,
             connect_timeout=connect_timeout,
+            max_in_flight=max_in_flight,
             origins=origins,
             client_manager=client_manager,
             async_mode=async_mode,
@@ -137,7 +186,11 @@ class AuthXSocket:
         self._waiting.handlers.clear()
         self._instances.add(self)
         setattr(app, "sio", self.sio)  # noqa: B010 - the name apps know; Starlette declares no such attribute
-        self._mount(app, f"{mount_location.rstrip('/')}/{socketio_path.strip('/')}")
+        self.auth = auth
+        """The app's ``AuthX``."""
+        self.path = f"{mount_location.rstrip('/')}/{socketio_path.strip('/')}"
+        """Where it is served, as clients give it in their ``path`` option."""
+        self._mount(app, self.path)
         _shut_down_with(app, self.shutdown)
 
     # Handlers -----------------------------------------------------------------------------------------
@@ -161,6 +214,7 @@ class AuthXSocket:
             register(handler)
         return register
 
+    @_event_decorator
     @_Shared
     def event(
         self, handler: Callable[..., Any] | None = None, *, namespace: str | None = None
@@ -172,6 +226,41 @@ class AuthXSocket:
             return function
 
         return register if handler is None else register(handler)
+
+    def include_router(self, router: SocketRouter) -> None:
+        """Take in the handlers of ``router``, those that it gets later, too.
+
+        Raises:
+            TypeError: for a handler whose signature cannot work.
+        """
+        router.include_into(self._dispatcher)
+
+    def register_namespace(
+        self, namespace: socketio.AsyncNamespace, *, allow_anonymous: bool = False
+    ) -> None:
+        """Take in a class-based namespace: an instance of a subclass of ``socketio.AsyncNamespace``.
+
+        Args:
+            namespace: Its ``on_...`` methods are handlers; parameters are injected as into functions.
+            allow_anonymous: Let clients that show no credential connect to it.
+
+        Raises:
+            TypeError: for a method whose signature cannot work.
+            ValueError: for what is no namespace of an asyncio server.
+        """
+        self.sio.register_namespace(namespace, allow_anonymous=allow_anonymous)
+
+    def exception_handler(self, *kinds: type[Exception]) -> Callable[[_F], _F]:
+        """Let a function answer exceptions of some classes: ``@socket.exception_handler(Exc)``.
+
+        ``handler(connection, error)`` is sync or async; what it gives is the acknowledgement. A router may
+        have a nearer one.
+        """
+        return self._dispatcher.exception_handler(*kinds)
+
+    def unguarded(self) -> list[tuple[str, str]]:
+        """The events that carry no guard, each as namespace and event."""
+        return self._dispatcher.unguarded()
 
     # Audiences ----------------------------------------------------------------------------------------
 
@@ -189,6 +278,21 @@ class AuthXSocket:
     def to_session(self, *sessions: str) -> Audience:
         """Everything opened with one of the login ``sessions``."""
         return self._audience(session_room, sessions)
+
+    @_Shared
+    def to_room(self, *rooms: str) -> Audience:
+        """Everybody in any of the app's ``rooms``; a sid is the room of one connection.
+
+        Raises:
+            ReservedNameError: for a room that belongs to the library.
+        """
+        check_room(*rooms)
+        return self._audience(lambda room: room, rooms)
+
+    @_Shared
+    def everyone(self) -> Audience:
+        """Everybody, in one namespace."""
+        return Audience(self.sio, Selection(rooms=None))
 
     # What python-socketio's server offers, by the names that apps know ---------------------------------
 
@@ -225,10 +329,11 @@ class AuthXSocket:
     def _audience(self, room: Callable[[str], str], names: tuple[str, ...]) -> Audience:
         if not names:
             raise ValueError("an audience needs at least one name")
-        return Audience(self.sio, tuple(map(room, names)))
+        return Audience(self.sio, Selection(tuple(map(room, names))))
 
     def _mount(self, app: Starlette, path: str) -> None:
         app.router.routes.append(Mount(path, app=self._serve))
+        app.state.authx_socket = self
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.sio.handle_request(scope, receive, send)

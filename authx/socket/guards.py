@@ -1,125 +1,60 @@
 """Guards: who may send an event.
 
-A guard is judged on the identity that the connection has at the time of the event. Guards are kept with
-the function, not with its registration, and reach every function that it wraps: so ``@socket.on`` above
-``@require_scope`` and below it mean the same.
+A guard is judged on the identity that the connection has at the time of the event. An anonymous connection
+passes none of them but a rate limit.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, Protocol, TypeVar
-from weakref import WeakSet
+import logging
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from authx.auth.identity import Identity
+from authx.auth.policy import PolicyContext, PolicyEngine, build_policy_environment
+from authx.auth.schema import TokenPayload
+from authx.socket.attachment import Attachable
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial
+from authx.socket.signature import is_async
+from authx.socket.thread import in_thread
 
-__all__ = ("Guard", "Guards", "require_role", "require_scope", "unclaimed_guards")
+__all__ = (
+    "Check",
+    "Guard",
+    "as_guard",
+    "guard",
+    "require_fresh",
+    "require_policy",
+    "require_role",
+    "require_scope",
+)
+
+logger = logging.getLogger(__name__)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_ATTRIBUTE = "__authx_guards__"
+
+Check: TypeAlias = Callable[[Connection], object]
+"""The app's own guard: None or True lets through, now or when awaited, and False does not."""
 
 
+@runtime_checkable
 class Guard(Protocol):
-    """Lets an event of a connection through, or raises :class:`Denial`. As a decorator, guards a handler."""
+    """Lets an event of a connection through, or raises :class:`Denial`.
 
-    def judge(self, connection: Connection) -> None:
-        """Raise :class:`Denial` unless ``connection`` may."""
+    As a decorator it guards a handler, or all handlers of a class.
+    """
+
+    def judge(self, connection: Connection) -> Awaitable[None] | None:
+        """Raise :class:`Denial` unless ``connection`` may, now or when awaited."""
 
     def __call__(self, handler: _F, /) -> _F:
-        """Guard ``handler``; gives back the same function."""
+        """Guard ``handler``; gives back the same function or class."""
 
 
-class Guards:
-    """The guards of one handler: a live view, so that one added after registration counts."""
-
-    def __init__(self, handler: Callable[..., Any]) -> None:
-        self._kept = [kept for link in _behind(handler) if (kept := _kept_with(link)) is not None]
-        for kept in self._kept:
-            kept.claimed = True
-
-    def __iter__(self) -> Iterator[Guard]:
-        # A wrapper made by functools.wraps has the very list of what it wraps.
-        yield from dict.fromkeys(guard for kept in self._kept for guard in kept.guards)
-
-
-class _Kept:
-    """The guards kept with one function."""
-
-    def __init__(self) -> None:
-        self.guards: list[Guard] = []
-        self.claimed = False
-        """Whether a handler was registered that they guard."""
-
-
-_unclaimed: WeakSet[_Kept] = WeakSet()
-
-
-def unclaimed_guards() -> list[str]:
-    """The guards that guard no handler, each told once.
-
-    A function that was guarded has got lost on the way to its registration.
-    """
-    lost = [kept for kept in _unclaimed if not kept.claimed]
-    _unclaimed.clear()
-    return [repr(guard) for kept in lost for guard in kept.guards]
-
-
-def _behind(handler: Any) -> Iterator[Any]:
-    """``handler`` and every function that calling it calls, as far as it tells."""
-    yield handler
-    if isinstance(handler, partial):
-        yield from _behind(handler.func)
-    elif hasattr(handler, "__wrapped__"):
-        yield from _behind(handler.__wrapped__)
-    elif inspect.isroutine(handler):
-        yield from _closed_over(handler)
-    elif not isinstance(handler, type):
-        yield from _behind(type(handler).__call__)
-
-
-def _closed_over(function: Any) -> Iterator[Any]:
-    """What a decorator without ``functools.wraps`` wrapped: handlers that a ``*args`` closure holds."""
-    code = getattr(function, "__code__", None)
-    if code is None or not code.co_flags & inspect.CO_VARARGS:
-        return
-    for cell in function.__closure__ or ():
-        try:
-            content = cell.cell_contents
-        except ValueError:
-            continue
-        if callable(content) and hasattr(content, _ATTRIBUTE):
-            yield from _behind(content)
-
-
-def _kept_with(function: Any) -> _Kept | None:
-    """The list of guards kept with ``function`` itself; None if it can't keep one."""
-    target = getattr(function, "__func__", function)
-    kept: _Kept | None = getattr(target, _ATTRIBUTE, None)
-    if kept is None:
-        kept = _Kept()
-        try:
-            setattr(target, _ATTRIBUTE, kept)
-        except (AttributeError, TypeError):
-            return None
-    return kept
-
-
-def _wrapped_by(handler: Any) -> Iterator[Any]:
-    """``handler`` and the functions that it is a wrapper of, whose guards it shares."""
-    yield handler
-    if hasattr(handler, "__wrapped__"):
-        yield from _wrapped_by(handler.__wrapped__)
-    else:
-        for link in _closed_over(handler):
-            yield from _wrapped_by(link)
-
-
-class _Requirement:
-    """A guard that asks something of the identity; nobody passes without one."""
+class _Requirement(Attachable):
+    """Asks something of the identity; nobody passes without one."""
 
     def __init__(self, code: str, description: str, holds: Callable[[Identity], bool]) -> None:
         self._code = code
@@ -131,18 +66,6 @@ class _Requirement:
             raise Denial("missing_token")
         if not self._holds(connection.identity):
             raise Denial(self._code)
-
-    def __call__(self, handler: _F, /) -> _F:
-        # Down to the function that may have been registered before it was wrapped.
-        for link in _wrapped_by(handler):
-            kept = _kept_with(link)
-            if kept is None:
-                raise TypeError(f"{self} can't guard {handler!r}: it keeps no attributes")
-            if self not in kept.guards:
-                kept.guards.append(self)
-            if not kept.claimed:
-                _unclaimed.add(kept)
-        return handler
 
     def __repr__(self) -> str:
         return self._description
@@ -156,10 +79,12 @@ def require_scope(*scopes: str, all_required: bool = True) -> Guard:
     """
     if not scopes:
         raise ValueError("require_scope needs at least one scope")
+    needed = frozenset(scopes)
     return _Requirement(
         "insufficient_scope",
         f"require_scope({', '.join(map(repr, scopes))}, all_required={all_required})",
-        lambda identity: identity.has_scopes(*scopes, all_required=all_required),
+        # Most tokens name what is asked for; wildcards are looked at only where they don't.
+        lambda identity: needed <= identity.scopes or identity.has_scopes(*scopes, all_required=all_required),
     )
 
 
@@ -176,3 +101,108 @@ def require_role(*roles: str, all_required: bool = False) -> Guard:
         f"require_role({', '.join(map(repr, roles))}, all_required={all_required})",
         lambda identity: identity.has_roles(*roles, all_required=all_required),
     )
+
+
+def require_fresh() -> Guard:
+    """Only identities of a fresh token: one that was made by logging in, not by refreshing."""
+    return _Requirement("fresh_token_required", "require_fresh()", lambda identity: identity.fresh)
+
+
+class _Policy(Attachable):
+    """Asks a policy engine."""
+
+    def __init__(
+        self, engine: PolicyEngine, action: str, resource: str | Callable[[Connection], str]
+    ) -> None:
+        self._engine = engine
+        self._action = action
+        self._resource = resource
+
+    async def judge(self, connection: Connection) -> None:
+        identity = connection.identity
+        if identity is None:
+            raise Denial("missing_token")
+        resource = self._resource if isinstance(self._resource, str) else self._resource(connection)
+        decision = await self._engine.evaluate(
+            PolicyContext(
+                login_type=identity.login_type or "",
+                action=self._action,
+                resource=resource,
+                payload=_payload(identity),
+                subject=_subject(identity),
+                environment=build_policy_environment(
+                    environment={"client_ip": connection.address, "namespace": connection.namespace}
+                ),
+            )
+        )
+        if not decision.allowed:
+            raise Denial("policy_denied", decision.reason)
+
+    def __repr__(self) -> str:
+        return f"require_policy({self._action!r}, {self._resource!r})"
+
+
+def require_policy(engine: PolicyEngine, action: str, resource: str | Callable[[Connection], str]) -> Guard:
+    """Only who a policy lets do ``action`` to ``resource``.
+
+    The subject of the rules is ``{sub, scopes, roles, login_type}``; their environment has ``time``,
+    ``hour``, ``weekday``, ``client_ip`` and ``namespace``.
+
+    Args:
+        engine: Judges.
+        action: What the event does, as the rules call it.
+        resource: What it does it to; or says so of a connection.
+    """
+    return _Policy(engine, action, resource)
+
+
+def _payload(identity: Identity) -> TokenPayload:
+    known = {"sub": identity.user, "scopes": sorted(identity.scopes), "fresh": identity.fresh}
+    return TokenPayload.model_validate({**identity.claims, **known})
+
+
+def _subject(identity: Identity) -> dict[str, Any]:
+    return {
+        "sub": identity.user,
+        "scopes": sorted(identity.scopes),
+        "roles": sorted(identity.roles),
+        "login_type": identity.login_type,
+    }
+
+
+class _Checked(Attachable):
+    """Asks a function of the app's."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._is_async = is_async(check)
+
+    async def judge(self, connection: Connection) -> None:
+        if connection.identity is None:
+            raise Denial("missing_token")
+        verdict = self._check(connection) if self._is_async else await in_thread(self._check, connection)
+        if isawaitable(verdict):
+            verdict = await verdict
+        if verdict is None or verdict is True:
+            return
+        if verdict is not False:
+            # Half an answer is no permission: it may be a forgotten call or comparison.
+            logger.error("%r denies: it gave neither True, False nor None but a %s", self, type(verdict))
+        raise Denial("policy_denied")
+
+    def __repr__(self) -> str:
+        return f"guard({getattr(self._check, '__qualname__', self._check)})"
+
+
+def guard(check: Check) -> Guard:
+    """A guard of the app's own: any callable of a :class:`Connection`; a sync one runs in a thread.
+
+    It lets through by giving None or True. It denies by giving False, with ``policy_denied``, or by raising
+    :class:`Denial`; whatever else it gives or raises denies, too, and is logged.
+    """
+    return _Checked(check)
+
+
+def as_guard(given: Guard | Check) -> Guard:
+    """A guard as it is, and any other callable as :func:`guard` makes one of it."""
+    return given if isinstance(given, Guard) else guard(given)

@@ -1,6 +1,6 @@
 """From what a client shows when it connects to who it is, or one refusal.
 
-Plain values in, an identity or an exception out: no sockets here, and the order of the checks is all
+Plain values in, an entrant or an exception out: no sockets here, and the order of the checks is all
 there is. Everything a stranger can send passes through this module first.
 """
 
@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from authx.auth.config import AuthXConfig
 from authx.auth.exceptions import AuthXException, RevokedTokenError, SessionRevoked
 from authx.auth.identity import Identity
 from authx.auth.verifier import Verifier
+from authx.socket.credential import Credential
 from authx.socket.exceptions import Refusal, code_for
 from authx.socket.origin import OriginPolicy
 
-__all__ = ("Credential", "Door", "Handshake", "Login", "Place", "find_credential")
-
-Place: TypeAlias = Literal["payload", "header", "cookie", "query"]
+__all__ = ("Door", "Entrant", "Handshake", "Login", "find_credential")
 
 
 class Login(Protocol):
@@ -56,13 +55,11 @@ class Handshake:
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """A raw token, and the place it came from."""
+class Entrant:
+    """Who the door lets in, and by what; neither is there for an anonymous client."""
 
-    token: str = field(repr=False)
-    place: Place
-    csrf: str | None = field(default=None, repr=False)
-    """The double-submit value that came along, for a cookie."""
+    identity: Identity | None = None
+    credential: Credential | None = None
 
 
 def find_credential(handshake: Handshake, payload: Any, config: AuthXConfig) -> Credential | None:
@@ -113,12 +110,13 @@ class Door:
         self._origins = origins
         self._allow_anonymous = allow_anonymous or login is None
 
-    async def identify(self, handshake: Handshake, payload: Any) -> Identity | None:
-        """Who is asking; None for an anonymous client, where those are allowed.
+    async def identify(self, handshake: Handshake, payload: Any, *, allow_anonymous: bool = False) -> Entrant:
+        """Who is asking, and by what credential.
 
         Args:
             handshake: What the transport showed.
             payload: The ``auth`` payload of the CONNECT packet, as decoded.
+            allow_anonymous: Whether the namespace lets nobodies in, though the door as a whole may not.
 
         Raises:
             Refusal: with a code of the table; anything that goes wrong in here ends as one.
@@ -128,8 +126,8 @@ class Door:
         credential = None if self._login is None else find_credential(handshake, payload, self._login.config)
         self._check_origin(handshake, credential)
         if credential is None or self._login is None:
-            if self._allow_anonymous:
-                return None
+            if self._allow_anonymous or allow_anonymous:
+                return Entrant()
             raise Refusal("missing_token")
         try:
             identity = self._login.verifier.identity(
@@ -142,7 +140,7 @@ class Door:
             # What is wrong with a token may quote the token, so it goes no further than the code.
             raise Refusal(code) from (error if code == "internal_error" else None)
         await self._check_revocation(self._login, credential.token, identity)
-        return identity
+        return Entrant(identity, credential)
 
     def _check_origin(self, handshake: Handshake, credential: Credential | None) -> None:
         with_cookie = credential is not None and credential.place == "cookie"

@@ -14,17 +14,24 @@ __all__ = (
     "check_room",
     "identity_rooms",
     "is_reserved",
+    "is_user_room",
     "role_room",
     "session_room",
     "user_room",
 )
 
 RESERVED_PREFIX = "authx:"
+_USER = f"{RESERVED_PREFIX}user:"
 
 
 def user_room(user: str) -> str:
     """The room of everything that ``user`` has open."""
-    return f"{RESERVED_PREFIX}user:{user}"
+    return f"{_USER}{user}"
+
+
+def is_user_room(room: object) -> bool:
+    """Whether ``room`` is that of a user."""
+    return isinstance(room, str) and room.startswith(_USER)
 
 
 def role_room(role: str) -> str:

@@ -10,26 +10,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import socketio
 from socketio import packet as packets
 
 from authx.socket.admission import Admission
+from authx.socket.audience import Selection
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Departure, Device
 from authx.socket.dispatch import Dispatcher
 from authx.socket.engine import Engine, read_handshake
-from authx.socket.exceptions import Denial, Refusal, SocketError
+from authx.socket.exceptions import Closing, Refusal
+from authx.socket.exchange import Exchange
 from authx.socket.handshake import Door
+from authx.socket.namespace import register_methods
 from authx.socket.packets import PacketReader
 from authx.socket.rooms import identity_rooms
-from authx.socket.surface import Surface
 from authx.socket.wire import (
-    EXCEPTION_EVENT,
+    CLOSING_EVENT,
     SESSION_EVENT,
-    error_body,
-    exception_body,
+    closing_body,
     refusal_body,
     session_body,
 )
@@ -43,26 +45,31 @@ _GOODBYE_TIMEOUT = 5.0
 """Seconds that the app's disconnect handlers have when everything ends."""
 
 
-class Server(Surface):
+class Server(Exchange):
     """A Socket.IO server that lets nobody in unknown.
 
     Args:
         door: Says who is asking.
         dispatcher: The app's handlers.
         connect_timeout: Seconds that a transport may stay open without a connection.
-        options: Options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
+        options: Of :class:`Exchange`, ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
     """
 
-    def __init__(self, *, door: Door, dispatcher: Dispatcher, connect_timeout: float, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self,
+        *,
+        door: Door,
+        dispatcher: Dispatcher,
+        connect_timeout: float,
+        **options: Any,
+    ) -> None:
+        super().__init__(dispatcher=dispatcher, **options)
         self._admission = Admission(door, dispatcher, timeout=connect_timeout, clock=time.time)
         self._reader = PacketReader(
             self.packet_class, self._is_connected, max_bytes=self.eio.max_http_buffer_size
         )
-        self._dispatcher = dispatcher
         self._connect_timeout = connect_timeout
         self._devices: dict[str, Device] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -130,15 +137,6 @@ class Server(Surface):
         else:
             await self._handle_ack(eio_sid, namespace, packet.id, packet.data)
 
-    async def _send(
-        self, transport: str, kind: int, namespace: str, data: Any, ack: int | None = None
-    ) -> None:
-        await self._send_packet(transport, self.packet_class(kind, data=data, namespace=namespace, id=ack))
-
-    async def _send_frames(self, transport: str, frames: list[str | bytes]) -> None:
-        for frame in frames:
-            await self.eio.send(transport, frame)
-
     # The door -----------------------------------------------------------------------------------------
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
@@ -189,6 +187,7 @@ class Server(Surface):
         self._turn_away(arrival)
         device.cancel_deadline()
         self.registry.add(connection)
+        self._begin(sid)
         self.eio.sockets[device.id].session[namespace] = arrival.session
 
     async def _greet(self, arrival: Arrival, connection: Connection) -> None:
@@ -265,11 +264,29 @@ class Server(Surface):
             # Not here: a manager with a bus asks the other nodes.
             await self.manager.can_disconnect(sid, namespace)
 
+    async def dismiss(self, closing: Closing, selection: Selection) -> int:
+        """End the connections of ``selection`` that are on this node, and tell each of them why."""
+        ended = self.members(selection)
+        goodbyes = {
+            self._leave(self._devices[connection.transport], connection, self.reason.SERVER_DISCONNECT)
+            for connection in ended
+        }
+        # Nobody is in a table any more, so nothing comes after the last word.
+        for connection in ended:
+            transport, namespace = connection.transport, connection.namespace
+            body = closing_body(closing)
+            await self._send(transport, packets.EVENT, namespace, [CLOSING_EVENT, body])
+            await self._send(transport, packets.DISCONNECT, namespace, None)
+        if goodbyes:
+            await asyncio.wait(goodbyes)
+        return len(ended)
+
     def _leave(self, device: Device, connection: Connection, reason: str) -> asyncio.Task[None]:
         """Take a connection out of every table at once, and have the app told."""
         sid, namespace = connection.sid, connection.namespace
         departure = Departure(sid, namespace, device, rooms=set(super().rooms(sid, namespace)) - {sid})
         self.registry.remove(sid)
+        self._stop(sid)
         self.manager.basic_disconnect(sid, namespace)
         transport = self.eio.sockets.get(device.id)
         if transport is not None:
@@ -287,57 +304,6 @@ class Server(Surface):
         finally:
             del self._departures[connection.sid]
 
-    # Events -------------------------------------------------------------------------------------------
-
-    async def _handle_event(
-        self, eio_sid: str, namespace: str | None, ack: int | None, data: list[Any]
-    ) -> None:
-        connection = self.registry.at(eio_sid, namespace or _DEFAULT)
-        if connection is not None:
-            # Tasks start in the order they were made, so events start in the order they came.
-            self._spawn(self._run_event(connection, data[0], data[1:], ack))
-
-    async def _run_event(
-        self, connection: Connection, event: str, arguments: list[Any], ack: int | None
-    ) -> None:
-        outcome = await self._dispatcher.event(connection, event, arguments)
-        try:
-            frames = self._outcome_frames(connection, event, ack, outcome.values, outcome.failure)
-        except Exception:
-            logger.exception("the outcome of %r in %s can't be told", event, connection.namespace)
-            frames = self._outcome_frames(connection, event, ack, (), Denial("internal_error"))
-        if self.registry.get(connection.sid) is connection:
-            await self._send_frames(connection.transport, frames)
-
-    def _outcome_frames(
-        self,
-        connection: Connection,
-        event: str,
-        ack: int | None,
-        values: tuple[Any, ...],
-        failure: SocketError | None,
-    ) -> list[str | bytes]:
-        if ack is not None:
-            data = list(values) if failure is None else [error_body(failure)]
-            return self._encoded(packets.ACK, connection.namespace, data, ack)
-        if failure is not None:
-            return self._encoded(
-                packets.EVENT, connection.namespace, [EXCEPTION_EVENT, exception_body(failure, event)]
-            )
-        return []
-
-    async def _handle_ack(self, eio_sid: str, namespace: str | None, ack: int, data: list[Any]) -> None:
-        connection = self.registry.at(eio_sid, namespace or _DEFAULT)
-        # Id 0 is where the manager keeps its counter.
-        if connection is not None and ack > 0 and ack in self.manager.callbacks.get(connection.sid, ()):
-            self._spawn(self._run_callback(connection, ack, data))
-
-    async def _run_callback(self, connection: Connection, ack: int, data: list[Any]) -> None:
-        try:
-            await self.manager.trigger_callback(connection.sid, ack, data)
-        except Exception:
-            logger.exception("the callback of an emit to %s failed", connection.namespace)
-
     # Registering --------------------------------------------------------------------------------------
 
     def on(self, event: str, handler: Callable[..., Any] | None = None, namespace: str | None = None) -> Any:
@@ -349,9 +315,13 @@ class Server(Surface):
 
         return register if handler is None else register(handler)
 
-    def register_namespace(self, namespace_handler: Any) -> None:
-        """Refused: guards and the door know functions, and a class would go round them."""
-        raise NotImplementedError("class-based namespaces are not supported; register functions")
+    def register_namespace(
+        self, namespace_handler: socketio.AsyncNamespace, *, allow_anonymous: bool = False
+    ) -> None:
+        """Register a class-based namespace, as ``AuthXSocket.register_namespace`` does."""
+        # It refuses what is no namespace for asyncio, and lets the namespace's own methods find the server.
+        super().register_namespace(namespace_handler)
+        register_methods(self._dispatcher, namespace_handler, allow_anonymous=allow_anonymous)
 
     async def shutdown(self) -> None:
         """Close every transport and end every task of the server."""
@@ -367,9 +337,5 @@ class Server(Surface):
             # A thread that hangs is left to itself.
             await asyncio.wait(ending, timeout=_GOODBYE_TIMEOUT)
         await super().shutdown()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        # An app may be started again, as tests do: a manager with a bus has to listen again.
+        self.manager_initialized = False

@@ -13,11 +13,12 @@ import socketio
 from socketio import packet as packets
 from socketio.async_pubsub_manager import AsyncPubSubManager
 
-from authx.socket.audience import Delivery
+from authx.socket.audience import Delivery, Reply, Selection
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Departure, Passage
+from authx.socket.questions import Question, Questions
 from authx.socket.registry import Registry
-from authx.socket.rooms import check_room, is_reserved
+from authx.socket.rooms import check_room, is_reserved, is_user_room
 from authx.socket.wire import check_emitted, to_wire
 
 __all__ = ("Surface",)
@@ -33,27 +34,85 @@ class Surface(socketio.AsyncServer):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.registry = Registry()
+        self.questions = Questions()
         self._arrivals: dict[str, Arrival] = {}
         self._departures: dict[str, Departure] = {}
 
     # Emitting -----------------------------------------------------------------------------------------
 
-    async def transmit(
-        self, event: str, arguments: tuple[Any, ...], *, namespace: str, rooms: tuple[str, ...]
-    ) -> Delivery:
-        """Send ``event`` to the connections in any of ``rooms``, wherever the manager reaches them."""
-        devices = {member.device for member in self.members(namespace=namespace, rooms=rooms)}
-        data = tuple(map(to_wire, arguments))
-        await self.manager.emit(event, data, namespace=namespace, room=list(rooms))
-        return Delivery(
-            devices=len(devices),
-            nodes=1 if devices else 0,
-            complete=not isinstance(self.manager, AsyncPubSubManager),
-        )
+    async def transmit(self, event: str, arguments: tuple[Any, ...], selection: Selection) -> Delivery:
+        """Send ``event`` to the connections of ``selection``, wherever the manager reaches them.
 
-    def members(self, *, namespace: str, rooms: tuple[str, ...]) -> list[Connection]:
-        """The connections of this node that are in any of ``rooms``."""
-        found = (self.registry.get(sid) for sid, _ in self.manager.get_participants(namespace, list(rooms)))
+        Raises:
+            NotImplementedError: for users left out of an audience that others have to gather.
+        """
+        data = _data(arguments)
+        rooms, namespace = selection.rooms, selection.namespace
+        nodes_beside = isinstance(self.manager, AsyncPubSubManager)
+        of_users = rooms is not None and all(map(is_user_room, rooms))
+        if nodes_beside and selection.except_users and not of_users:
+            raise NotImplementedError("other nodes can't be told which users to leave out: use to_user")
+        if rooms is not None:
+            rooms = tuple(room for room in rooms if not self._hold(room, event, data, namespace, None))
+            if not rooms:
+                return Delivery(devices=0, nodes=0, complete=True)
+        members = self._within(selection)
+        reached = {member.device for member in members if selection.picks(member)}
+        left_out = selection.except_sids.union(
+            member.sid for member in members if not selection.picks(member)
+        )
+        await self.manager.emit(
+            event,
+            data,
+            namespace=namespace,
+            room=None if rooms is None else list(rooms),
+            skip_sid=list(left_out),
+        )
+        return Delivery(devices=len(reached), nodes=1 if reached else 0, complete=not nodes_beside)
+
+    async def ask(
+        self, event: str, arguments: tuple[Any, ...], selection: Selection, *, timeout: float
+    ) -> list[Reply]:
+        """Send ``event`` to the connections of ``selection`` on this node, and wait for what they answer."""
+        data = _data(arguments)
+        self._check_encodes(selection.namespace, event, data)
+        asked = [self.questions.put(member) for member in self.members(selection)]
+        try:
+            for question in asked:
+                await self.manager.emit(
+                    event,
+                    data,
+                    namespace=selection.namespace,
+                    room=question.sid,
+                    callback=question,
+                    ignore_queue=True,
+                )
+            return await self.questions.replies(asked, timeout=timeout)
+        finally:
+            for question in asked:
+                self._withdraw(question)
+
+    def _withdraw(self, question: Question) -> None:
+        """Forget a question everywhere, so that a late answer is an unknown one."""
+        self.questions.withdraw(question)
+        callbacks = self.manager.callbacks.get(question.sid, {})
+        for number in [number for number, kept in callbacks.items() if kept is question]:
+            del callbacks[number]
+
+    def members(self, selection: Selection) -> list[Connection]:
+        """The connections of ``selection`` on this node, oldest first."""
+        found = filter(selection.picks, self._within(selection))
+        return sorted(found, key=lambda connection: connection.connected_at)
+
+    def _within(self, selection: Selection) -> list[Connection]:
+        """The connections of this node in the rooms of ``selection``, its exceptions among them."""
+        rooms = selection.rooms
+        if rooms == ():
+            return []
+        room = None if rooms is None else list(rooms)
+        found = (
+            self.registry.get(sid) for sid, _ in self.manager.get_participants(selection.namespace, room)
+        )
         return [connection for connection in found if connection is not None]
 
     async def emit(  # noqa: PLR0917 - python-socketio's signature
@@ -67,7 +126,7 @@ class Surface(socketio.AsyncServer):
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
     ) -> None:
-        """python-socketio's ``emit``.
+        """python-socketio's ``emit``; models and dataclasses may be emitted as they are.
 
         Events for a sid that is on its way in are held until it is admitted. An empty ``to`` or ``room``
         reaches nobody; only None means everybody.
@@ -77,6 +136,7 @@ class Surface(socketio.AsyncServer):
             ValueError: for what is not the name of a room, or several.
         """
         check_emitted(event)
+        data = tuple(map(to_wire, data)) if isinstance(data, tuple) else to_wire(data)
         target = room if to is None else to
         if target is not None:
             target = list(target) if isinstance(target, (list, tuple, set, frozenset)) else [target]
@@ -86,6 +146,8 @@ class Surface(socketio.AsyncServer):
                 return
             if len(target) == 1:
                 [target] = target
+        if callback is not None:
+            self._check_encodes(namespace, event, data)
         await super().emit(
             event,
             data,
@@ -95,6 +157,35 @@ class Surface(socketio.AsyncServer):
             callback=callback,
             ignore_queue=ignore_queue,
         )
+
+    async def call(  # noqa: PLR0917 - python-socketio's signature
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float = 60,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """python-socketio's ``call``, which ends when the connection does and leaves nothing behind.
+
+        Raises:
+            socketio.exceptions.TimeoutError: if there is no answer in time, or will be none.
+            ReservedNameError: for an event that belongs to the library.
+        """
+        target = to or sid
+        connection = None if target is None else self.registry.get(target)
+        if connection is None or connection.namespace != (namespace or "/"):
+            # Perhaps on another node; otherwise it says what is wrong.
+            return await super().call(event, data, to, sid, namespace, timeout, ignore_queue)
+        check_emitted(event)
+        selection = Selection((connection.sid,), connection.namespace)
+        [reply] = await self.ask(event, tuple(_arguments(data)), selection, timeout=timeout)
+        if reply.outcome != "answered":
+            raise socketio.exceptions.TimeoutError
+        # As in python-socketio: no value is None, one is itself, more are a tuple.
+        return reply.values if len(reply.values) > 1 else next(iter(reply.values), None)
 
     def _hold(
         self, name: Any, event: str, data: Any, namespace: str | None, callback: Callable[..., Any] | None
@@ -189,6 +280,10 @@ class Surface(socketio.AsyncServer):
         passage = self._passage(sid)
         return super().transport(sid, namespace) if passage is None else self.eio.transport(passage.device.id)
 
+    def _check_encodes(self, namespace: str | None, event: str, data: Any) -> None:
+        """Raise what can't be told: with callbacks python-socketio encodes in tasks nobody listens to."""
+        self._encoded(packets.EVENT, namespace or "/", [event, *_arguments(data)])
+
     def _encoded(self, kind: int, namespace: str, data: Any, ack: int | None = None) -> list[str | bytes]:
         """The frames of a packet.
 
@@ -197,6 +292,14 @@ class Surface(socketio.AsyncServer):
         """
         frames = self.packet_class(kind, data=data, namespace=namespace, id=ack).encode()
         return frames if isinstance(frames, list) else [frames]
+
+
+def _data(arguments: tuple[Any, ...]) -> Any:
+    """``arguments`` as python-socketio takes them to other nodes: none as None, a single one alone."""
+    data = tuple(map(to_wire, arguments))
+    if not data:
+        return None
+    return data[0] if len(data) == 1 and data[0] is not None else data
 
 
 def _arguments(data: Any) -> list[Any]:

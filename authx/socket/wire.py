@@ -10,15 +10,17 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from authx.auth.identity import Identity
-from authx.socket.exceptions import Refusal, ReservedNameError, SocketError
+from authx.socket.exceptions import Closing, Refusal, ReservedNameError, SocketError
 from authx.socket.rooms import is_reserved
 
 __all__ = (
+    "CLOSING_EVENT",
     "EXCEPTION_EVENT",
     "LIFECYCLE",
     "SESSION_EVENT",
     "check_emitted",
     "check_handled",
+    "closing_body",
     "error_body",
     "exception_body",
     "is_refused_from_clients",
@@ -28,6 +30,7 @@ __all__ = (
 )
 
 SESSION_EVENT = "authx:session"
+CLOSING_EVENT = "authx:closing"
 EXCEPTION_EVENT = "exception"
 
 LIFECYCLE = frozenset({"connect", "disconnect"})
@@ -77,6 +80,11 @@ def refusal_body(refusal: Refusal) -> dict[str, Any]:
     return {"message": refusal.message, "data": data if said is None else said}
 
 
+def closing_body(closing: Closing) -> dict[str, Any]:
+    """``authx:closing``: why the server disconnects, and whether the client should come back."""
+    return {"code": closing.code, "message": closing.message, "retry": closing.retry}
+
+
 def error_body(error: SocketError) -> dict[str, Any]:
     """An acknowledgement of failure: ``{"error": {code, message, details?}}``."""
     body = {"code": error.code, "message": error.message}
@@ -94,10 +102,14 @@ def to_wire(value: Any) -> Any:
     """``value`` in types that the packet encoder takes; bytes stay bytes and travel as attachments."""
     if value is None or isinstance(value, (str, int, float, bool, bytes, bytearray)):
         return value
+    if isinstance(value, BaseModel):
+        return _encoded(value)
     if isinstance(value, Mapping):
         return {key: to_wire(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_wire(item) for item in value]
-    if isinstance(value, BaseModel) or is_dataclass(value):
-        return to_wire(to_jsonable_python(value, by_alias=True, bytes_mode="base64"))
-    return to_jsonable_python(value)
+    return _encoded(value) if is_dataclass(value) else to_jsonable_python(value)
+
+
+def _encoded(value: Any) -> Any:
+    return to_jsonable_python(value, by_alias=True, bytes_mode="base64")

@@ -72,7 +72,10 @@ REFUSALS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     ),
     "an error of the login side": (
         fails(lambda: RateLimitExceeded(3)),
-        {"message": "Too many requests", "data": {"code": "rate_limited", "retry": True}},
+        {
+            "message": "Too many requests",
+            "data": {"code": "rate_limited", "retry": True, "details": {"retry_after": 3}},
+        },
     ),
     "python-socketio's refusal": (
         fails(socketio.exceptions.ConnectionRefusedError),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 from socketio.exceptions import ConnectionRefusedError as SocketIORefusal
 
 from authx.socket.admission import Admission
@@ -12,20 +13,23 @@ from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Device
 from authx.socket.dispatch import Dispatcher
 from authx.socket.exceptions import Denial, Refusal
+from authx.socket.guards import require_role
 from authx.socket.handshake import Door, Handshake
 from authx.socket.origin import OriginPolicy
+from authx.socket.router import SocketRouter
 from tests.support.logins import login
 
 AUTH = login()
+SCOPE = {"type": "http", "path": "/ws"}
 
 
 def arrival() -> Arrival:
     handshake = Handshake(headers={"user-agent": "Browser"}, address="192.0.2.1")
-    return Arrival("s1", "/", Device("d1", handshake, {"PATH_INFO": "/ws"}))
+    return Arrival("s1", "/", Device("d1", handshake, {"PATH_INFO": "/ws", "asgi.scope": SCOPE}))
 
 
 def admission(connect: Callable[..., Any] | None = None, *, timeout: float = 5.0) -> Admission:
-    dispatcher = Dispatcher({})
+    dispatcher = Dispatcher()
     if connect is not None:
         dispatcher.register("connect", connect, "/")
     return Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=timeout, clock=lambda: 7.0)
@@ -49,6 +53,11 @@ async def test_who_is_let_in_is_a_connection_with_all_that_is_known() -> None:
     assert "d1" not in first.device
     assert (first.connected_at, first.address, first.user_agent) == (7.0, "192.0.2.1", "Browser")
     assert first.key != second.key
+    assert first.opened_with == SCOPE
+    assert first.credential is not None
+    assert first.credential.place == "payload"
+    assert AUTH.verifier.identity(first.credential.token) == first.identity
+    assert first.credential.token not in repr(first)
 
 
 async def test_the_app_is_asked_once_the_identity_is_known_and_not_before() -> None:
@@ -81,6 +90,8 @@ def fails(error: Exception) -> Callable[..., Any]:
         (ConnectionRefusedError(), "policy_denied", "Connection refused", None),
         (ConnectionRefusedError(111, "db"), "internal_error", "Something went wrong", None),
         (TimeoutError(), "internal_error", "Something went wrong", None),
+        (HTTPException(403, "Banned"), "policy_denied", "Banned", None),
+        (HTTPException(503, "hunter2"), "internal_error", "Something went wrong", None),
     ],
 )
 async def test_whatever_the_app_raises_is_a_refusal(
@@ -119,3 +130,26 @@ async def test_who_was_turned_away_on_the_way_is_refused() -> None:
     coming.turned_away = True
 
     assert (await refusal(admission(), coming)).code == "policy_denied"
+
+
+async def test_a_namespace_may_let_nobodies_in() -> None:
+    dispatcher = Dispatcher()
+    router = SocketRouter(allow_anonymous=True)
+    router.on("e", lambda: None)
+    router.include_into(dispatcher)
+    deciding = Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=5.0, clock=lambda: 7.0)
+
+    nobody = await deciding.decide(arrival(), None)
+
+    assert (nobody.identity, nobody.credential) == (None, None)
+
+
+async def test_a_guard_of_the_namespace_refuses_with_its_code() -> None:
+    dispatcher = Dispatcher()
+    router = SocketRouter(guards=[require_role("admin")])
+    router.on("e", lambda: None)
+    router.include_into(dispatcher)
+
+    found = await refusal(Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=5.0, clock=lambda: 7.0))
+
+    assert found.code == "insufficient_role"

@@ -2,6 +2,7 @@
 
 from authx.auth.identity import Identity
 from authx.socket.connection import Connection
+from authx.socket.credential import Credential
 
 
 def test_what_others_see_holds_neither_claims_nor_key() -> None:
@@ -15,6 +16,8 @@ def test_what_others_see_holds_neither_claims_nor_key() -> None:
         user_agent="Browser",
         key="secret-key",
         transport="secret-transport",
+        credential=Credential("secret-token", "header"),
+        opened_with={"headers": [(b"cookie", b"secret")]},
     )
 
     info = connection.info

@@ -1,9 +1,13 @@
 """From an event's name to an outcome."""
 
+import asyncio
 import logging
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from fastapi import Depends, HTTPException
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from authx.auth.exceptions import FreshTokenRequiredError
@@ -11,7 +15,8 @@ from authx.auth.identity import Identity
 from authx.socket.connection import Connection, CurrentIdentity
 from authx.socket.dispatch import Dispatcher, Outcome
 from authx.socket.exceptions import Denial, Refusal, ReservedNameError
-from authx.socket.guards import require_role, require_scope
+from authx.socket.guards import guard, require_role, require_scope
+from authx.socket.router import SocketRouter
 
 CONNECTION = Connection(
     sid="s",
@@ -28,7 +33,7 @@ class Receipt(BaseModel):
 
 @pytest.fixture
 def dispatcher() -> Dispatcher:
-    return Dispatcher({})
+    return Dispatcher()
 
 
 async def outcome(dispatcher: Dispatcher, event: str, *arguments: Any) -> Outcome:
@@ -218,3 +223,146 @@ async def test_a_failing_disconnect_handler_is_logged(
     await dispatcher.disconnect(CONNECTION, "bye")
 
     assert "boom" in caplog.text
+
+
+async def test_guards_are_judged_before_anything_is_opened(dispatcher: Dispatcher) -> None:
+    opened: list[str] = []
+
+    async def slow(_: object) -> bool:
+        return False
+
+    @guard(slow)
+    async def handler(db: Annotated[Any, Depends(lambda: opened.append("db"))]) -> None: ...
+
+    dispatcher.register("e", handler, "/")
+
+    assert await failure(dispatcher, "e") == "policy_denied"
+    assert opened == []
+
+
+async def test_a_guard_that_breaks_denies(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(_: object) -> bool:
+        raise RuntimeError("hunter2")
+
+    dispatcher.register("e", guard(broken)(lambda: "never"), "/")
+
+    assert await failure(dispatcher, "e") == "internal_error"
+    assert "hunter2" in caplog.text
+
+
+async def test_http_exceptions_of_dependencies_and_handlers_are_denials(dispatcher: Dispatcher) -> None:
+    def missing() -> None:
+        raise HTTPException(404, "No such room")
+
+    def handler(found: Annotated[None, Depends(missing)]) -> None: ...
+
+    dispatcher.register("dependency", handler, "/")
+    dispatcher.register("handler", missing, "/")
+
+    for event in ("dependency", "handler"):
+        result = await outcome(dispatcher, event)
+        assert result.failure is not None
+        assert (result.failure.code, result.failure.message) == ("http_404", "No such room")
+
+
+async def test_an_exception_handler_answers(dispatcher: Dispatcher) -> None:
+    def fails(data: int = 0) -> None:
+        raise LookupError("k")
+
+    @dispatcher.exception_handler(LookupError)
+    async def answer(connection: Connection, error: LookupError) -> tuple[str, Receipt]:
+        return str(error), Receipt(devices=1)
+
+    dispatcher.register("e", fails, "/")
+
+    assert (await outcome(dispatcher, "e")).values == ("k", {"devices": 1})
+
+
+async def test_an_exception_handler_may_say_which_denial_and_may_break(
+    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    @dispatcher.exception_handler(LookupError)
+    def denies(connection: Connection, error: LookupError) -> None:
+        raise Denial("no_such_room")
+
+    @dispatcher.exception_handler(ArithmeticError)
+    def breaks(connection: Connection, error: ArithmeticError) -> None:
+        raise RuntimeError("hunter2")
+
+    def lookup() -> None:
+        raise KeyError("k")
+
+    dispatcher.register("lookup", lookup, "/")
+    dispatcher.register("divide", lambda: 1 // 0, "/")
+
+    assert await failure(dispatcher, "lookup") == "no_such_room"
+    assert caplog.records == []
+    assert await failure(dispatcher, "divide") == "internal_error"
+    assert "hunter2" in caplog.text
+
+
+async def test_an_exception_handler_lets_nobody_in(dispatcher: Dispatcher) -> None:
+    def connect() -> None:
+        raise LookupError("k")
+
+    dispatcher.register("connect", connect, "/")
+    dispatcher.exception_handler(LookupError)(lambda connection, error: "fine")
+    with pytest.raises(LookupError):
+        await dispatcher.connect(CONNECTION, {}, None)
+
+    @dispatcher.exception_handler(LookupError)
+    def denies(connection: Connection, error: LookupError) -> None:
+        raise Denial("not_invited")
+
+    with pytest.raises(Denial, match="not_invited"):
+        await dispatcher.connect(CONNECTION, {}, None)
+
+
+async def test_a_cancelled_await_of_the_handler_is_a_failure_and_not_the_end(dispatcher: Dispatcher) -> None:
+    async def handler() -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    dispatcher.register("e", handler, "/")
+
+    assert await failure(dispatcher, "e") == "internal_error"
+
+
+async def test_events_without_a_guard_can_be_denied_and_listed() -> None:
+    dispatcher = Dispatcher(deny_unguarded=True)
+    router = SocketRouter("/admin", guards=[require_role("r")])
+    router.include_into(dispatcher)
+    router.on("guarded", lambda: "in")
+
+    def late() -> str:
+        return "late"
+
+    dispatcher.register("late", late, "/")
+    dispatcher.register("*", lambda event: "any", "/")
+    dispatcher.register("open", lambda: "open", "/other")
+    for event in ("connect", "disconnect"):
+        dispatcher.register(event, lambda: None, "/")
+
+    assert dispatcher.unguarded() == [("/", "*"), ("/", "late"), ("/other", "open")]
+    assert await failure(dispatcher, "late") == "policy_denied"
+    assert await failure(dispatcher, "whatever") == "policy_denied"
+    await dispatcher.connect(CONNECTION, {}, None)
+
+    require_role("r")(late)
+    assert (await outcome(dispatcher, "late")).values == ("late",)
+    assert dispatcher.unguarded() == [("/", "*"), ("/other", "open")]
+
+
+@given(st.text(), st.lists(st.none() | st.integers() | st.text(), max_size=3))
+async def test_whatever_a_stranger_names_the_guard_stands(event: str, arguments: list[Any]) -> None:
+    dispatcher = Dispatcher()
+    reached: list[str] = []
+    for name in ("*", "e", "connect", "disconnect"):
+        dispatcher.register(name, require_scope("s")(lambda *args: reached.append("reached")), "/")
+
+    result = await dispatcher.event(CONNECTION, event, arguments)
+
+    assert result.failure is not None
+    assert result.failure.code in ("insufficient_scope", "unknown_event")
+    assert reached == []

@@ -10,7 +10,14 @@ import socketio
 from fastapi import APIRouter, FastAPI
 
 from authx import AuthXSocket
-from authx.socket import ReservedNameError
+from authx.socket import (
+    Connection,
+    ReservedNameError,
+    SocketRouter,
+    rate_limit,
+    require_role,
+    require_scope,
+)
 from tests.support import wire
 from tests.support.logins import login
 from tests.support.server import serving
@@ -134,12 +141,25 @@ def test_on_registers_at_once_or_as_a_decorator_and_gives_the_function_back() ->
 def test_an_audience_needs_somebody() -> None:
     socket = AuthXSocket(FastAPI())
 
-    for audience in (socket.to_user, socket.to_role, socket.to_session):
+    for audience in (socket.to_user, socket.to_role, socket.to_session, socket.to_room):
         with pytest.raises(ValueError, match="at least one"):
             audience()
+    for room in ("authx:user:alice", None, ["a", "b"]):
+        with pytest.raises(ValueError, match=r"library's|not the name of a room"):
+            socket.to_room("lobby", room)  # type: ignore[arg-type]
+
+
+def test_it_says_where_it_is_and_whose_logins_it_takes() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, "/live/", "/io/", auth=auth)
+
+    assert (socket.path, socket.auth) == ("/live/io", auth)
+    assert app.state.authx_socket is socket
 
 
 async def test_on_the_class_a_method_means_the_one_instance() -> None:
+    # Apps of other tests refer to themselves, and go when they are looked for.
+    gc.collect()
     with pytest.raises(RuntimeError, match="needs an instance"):
         await AuthXSocket.emit("lobby", "nobody there")
 
@@ -230,3 +250,45 @@ async def test_a_route_emits_with_the_same_object() -> None:
 
         assert (await http.post("/tell/alice")).json() == {"devices": 1}
         assert (await client.receive_event("told")).args == ["hello"]
+
+
+async def test_routers_namespaces_and_exception_handlers_are_taken_in() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth, deny_unguarded=True)
+    admin = SocketRouter("/admin", guards=[require_role("admin")])
+    lobby = SocketRouter("/lobby", allow_anonymous=True, guards=[rate_limit("9/hour")])
+
+    class Chat(socketio.AsyncNamespace):
+        @require_scope("chat")
+        async def on_say(self, sid: str, text: str, socket: AuthXSocket) -> None:
+            await socket.emit("said", text, to=sid, namespace=self.namespace)
+
+        async def on_open(self, sid: str) -> None: ...
+
+    @admin.on("kick")
+    async def kick(user: str) -> str:
+        raise LookupError(user)
+
+    @socket.exception_handler(LookupError)
+    async def answer(here: Connection, error: LookupError) -> dict[str, str]:
+        return {"missing": str(error)}
+
+    lobby.on("look", lambda: "seen")
+    for router in (admin, lobby):
+        socket.include_router(router)
+    socket.register_namespace(Chat("/chat"))
+    assert socket.unguarded() == [("/chat", "open")]
+
+    token = {"token": auth.create_access_token("alice", scopes=["chat"])}
+    root = {"token": auth.create_access_token("root", data={"roles": ["admin"]})}
+    async with serving(app) as url, wire.websocket(url) as client, wire.websocket(url) as other:
+        assert (await client.connect(token, namespace="/admin")).data["data"]["code"] == "insufficient_role"
+        assert (await client.connect(None, namespace="/chat")).data["data"]["code"] == "missing_token"
+        assert (await client.connect(None, namespace="/lobby")).type is PacketType.CONNECT
+        assert await client.emit("look", namespace="/lobby") == ["seen"]
+        await client.connect(token, namespace="/chat")
+        assert await client.emit("say", "hi", namespace="/chat") == []
+        assert (await client.receive_event("said")).args == ["hi"]
+        assert (await client.emit("open", namespace="/chat"))[0]["error"]["code"] == "policy_denied"
+        await other.connect(root, namespace="/admin")
+        assert await other.emit("kick", "bob", namespace="/admin") == [{"missing": "bob"}]

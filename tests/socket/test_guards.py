@@ -1,27 +1,44 @@
-"""Guards, and that none gets lost on the way to the dispatcher."""
+"""Guards, and what they ask."""
 
-import functools
+import logging
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from authx.auth.identity import Identity
+from authx.auth.identity import Claims, Identity
+from authx.auth.policy import PolicyCondition, PolicyContext, PolicyEngine, PolicyRule
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial
-from authx.socket.guards import Guard, Guards, require_role, require_scope, unclaimed_guards
+from authx.socket.guards import (
+    Guard,
+    as_guard,
+    guard,
+    require_fresh,
+    require_policy,
+    require_role,
+    require_scope,
+)
+from tests.support.connections import ALICE, connected
 
 
-def connection(identity: Identity | None) -> Connection:
-    return Connection(sid="s", namespace="/", device="d", identity=identity, connected_at=0.0)
-
-
-def code(guard: Guard, identity: Identity | None) -> str | None:
+async def denial(judging: Guard, identity: Identity | None = ALICE) -> Denial | None:
     try:
-        guard.judge(connection(identity))
-    except Denial as denial:
-        return denial.code
+        verdict = judging.judge(connected(identity))
+        if verdict is not None:
+            await verdict
+    except Denial as found:
+        return found
     return None
+
+
+async def code(judging: Guard, identity: Identity | None = ALICE) -> str | None:
+    found = await denial(judging, identity)
+    return None if found is None else found.code
 
 
 def with_scopes(*scopes: str) -> Identity:
@@ -46,12 +63,17 @@ def with_roles(*roles: str) -> Identity:
         (require_role("admin", "staff", all_required=True), with_roles("staff"), "insufficient_role"),
         (require_role("admin"), with_roles("Admin"), "insufficient_role"),
         (require_role("admin"), with_scopes("admin"), "insufficient_role"),
+        (require_fresh(), Identity(user="u", fresh=True), None),
+        (require_fresh(), Identity(user="u"), "fresh_token_required"),
+        (require_fresh(), None, "missing_token"),
         (require_scope("chat:write"), None, "missing_token"),
         (require_role("admin"), None, "missing_token"),
     ],
 )
-def test_a_guard_judges_the_identity(guard: Guard, identity: Identity | None, expected: str | None) -> None:
-    assert code(guard, identity) == expected
+async def test_a_guard_judges_the_identity(
+    guard: Guard, identity: Identity | None, expected: str | None
+) -> None:
+    assert await code(guard, identity) == expected
 
 
 @pytest.mark.parametrize("make", [require_scope, require_role])
@@ -60,152 +82,136 @@ def test_a_guard_that_asks_for_nothing_is_a_mistake(make: Callable[..., Guard]) 
         make()
 
 
-def test_a_guard_gives_back_the_function() -> None:
-    def handler() -> None: ...
-
-    assert require_role("admin")(handler) is handler
-
-
-def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def wrapper(*args: Any) -> Any:
-        return function(*args)
-
-    return wrapper
+EDITORS = PolicyRule(
+    "allow",
+    ["edit"],
+    ["doc:*"],
+    [PolicyCondition("subject", "roles", "contains", "editor")],
+    scopes=["docs"],
+)
 
 
-@pytest.mark.parametrize("registered", ["before", "after", "between", "under a wrapper"])
-def test_the_order_of_decorators_does_not_matter(registered: str) -> None:
-    """Whoever reads the guards of a function early sees those added later, through wrappers too."""
-
-    def handler() -> None: ...
-
-    guards = Guards(handler) if registered == "before" else None
-    function = require_scope("a")(handler)
-    if registered == "between":
-        guards = Guards(function)
-    if registered == "under a wrapper":
-        guards = Guards(function)
-        function = wrapped(function)
-    function = require_role("r")(function)
-    if registered == "after":
-        guards = Guards(function)
-
-    assert guards is not None
-    assert {repr(guard) for guard in guards} == {
-        "require_scope('a', all_required=True)",
-        "require_role('r', all_required=False)",
-    }
-
-
-def test_a_guard_on_a_wrapper_guards_what_was_registered_before_it_was_wrapped() -> None:
-    def handler() -> None: ...
-
-    outer = wrapped(handler)
-    guards = Guards(handler)
-    require_role("r")(outer)
-
-    assert len(list(guards)) == 1
-
-
-def test_a_guard_is_judged_once_however_often_a_function_is_wrapped() -> None:
-    def handler() -> None: ...
-
-    assert len(list(Guards(wrapped(wrapped(require_role("r")(handler)))))) == 1
-
-
-def test_two_functions_do_not_share_guards() -> None:
-    def one() -> None: ...
-
-    def other() -> None: ...
-
-    require_role("r")(one)
-
-    assert list(Guards(other)) == []
-
-
-class Handlers:
-    @require_role("r")
-    def method(self, data: int) -> None: ...
-
-    @require_role("r")
-    def __call__(self) -> None: ...
+def editor(*roles: str, scopes: frozenset[str] = frozenset({"docs"})) -> Identity:
+    return Identity(user="u", scopes=scopes, roles=frozenset(roles))
 
 
 @pytest.mark.parametrize(
-    "handler",
+    ("action", "resource", "identity", "expected"),
     [
-        Handlers().method,
-        Handlers(),
-        functools.partial(Handlers().method, 1),
-        functools.partial(functools.partial(Handlers().method), 1),
-        wrapped(Handlers().method),
-        functools.partial(wrapped(Handlers().method), 1),
-        functools.partial(Handlers()),
+        ("edit", "doc:1", editor("editor"), None),
+        ("edit", lambda connection: f"doc:{connection.user}", editor("editor"), None),
+        ("edit", "doc:1", editor("editor", scopes=frozenset()), "policy_denied"),
+        ("edit", "doc:1", editor("reader"), "policy_denied"),
+        ("edit", "page:1", editor("editor"), "policy_denied"),
+        ("delete", "doc:1", editor("editor"), "policy_denied"),
+        ("edit", "doc:1", None, "missing_token"),
     ],
 )
-def test_a_guard_is_found_through_whatever_stands_for_the_function(handler: Callable[..., Any]) -> None:
-    assert len(list(Guards(handler))) == 1
+async def test_a_policy_decides(
+    action: str, resource: str | Callable[[Connection], str], identity: Identity | None, expected: str | None
+) -> None:
+    engine = PolicyEngine([EDITORS])
+
+    assert await code(require_policy(engine, action, resource), identity) == expected
 
 
-def test_a_guard_on_a_partial_is_the_partials_alone() -> None:
-    def handler(data: int) -> None: ...
+async def test_a_policy_that_denies_says_why() -> None:
+    engine = PolicyEngine([PolicyRule("deny", ["*"], ["*"], reason="The shop is closed")], default_allow=True)
 
-    guarded = require_role("r")(functools.partial(handler, 1))
+    found = await denial(require_policy(engine, "edit", "doc"))
 
-    assert len(list(Guards(guarded))) == 1
-    assert list(Guards(functools.partial(handler, 2))) == []
-
-
-def test_what_can_keep_no_guard_can_be_registered_and_not_guarded() -> None:
-    assert list(Guards([].append)) == []
-    with pytest.raises(TypeError, match="can't guard"):
-        require_role("r")([].append)
+    assert found is not None
+    assert (found.code, found.message) == ("policy_denied", "The shop is closed")
 
 
-def plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator whose author forgot functools.wraps."""
+async def test_a_policy_is_shown_all_that_is_known() -> None:
+    seen: list[PolicyContext] = []
 
-    def wrapper(*args: Any) -> Any:
-        return function(*args)
+    def look(context: PolicyContext, rule: PolicyRule) -> bool:
+        seen.append(context)
+        return True
 
-    return wrapper
+    engine = PolicyEngine([PolicyRule("allow", ["*"], ["*"], evaluators=[look])])
+    identity = Identity(
+        user="u", scopes=frozenset({"a"}), login_type="staff", claims=Claims({"sub": "u", "tenant": "t"})
+    )
 
+    assert await code(require_policy(engine, "edit", "doc"), identity) is None
 
-def test_a_guard_is_found_through_a_decorator_that_tells_nothing() -> None:
-    @plain
-    @require_role("r")
-    def inner() -> None: ...
-
-    def handler() -> None: ...
-
-    guards = Guards(handler)
-    require_role("r")(plain(handler))
-
-    assert len(list(Guards(inner))) == 1
-    assert len(list(guards)) == 1
-
-
-def test_a_handler_that_uses_another_is_not_guarded_as_that_one_is() -> None:
-    @require_role("r")
-    def guarded() -> None: ...
-
-    def handler(data: int) -> None:
-        guarded()
-
-    assert list(Guards(handler)) == []
+    [context] = seen
+    assert (context.login_type, context.action, context.resource) == ("staff", "edit", "doc")
+    assert context.subject == {"sub": "u", "scopes": ["a"], "roles": [], "login_type": "staff"}
+    assert context.payload is not None
+    assert (context.payload.sub, context.payload.custom_claims["tenant"]) == ("u", "t")
+    assert context.environment["namespace"] == "/"
 
 
-def test_a_guard_that_got_lost_is_told_once() -> None:
-    unclaimed_guards()
+async def test_a_policy_that_cannot_be_judged_lets_nobody_through() -> None:
+    engine = PolicyEngine([PolicyRule("alow", ["*"], ["*"])], default_allow=True)  # type: ignore[arg-type]
 
-    @require_role("lost")
-    def never_registered() -> None: ...
+    with pytest.raises(Exception, match="alow"):
+        await denial(require_policy(engine, "edit", "doc"))
 
-    @require_role("kept")
-    def registered() -> None: ...
 
-    Guards(registered)
+def says(verdict: object) -> Callable[[Connection], object]:
+    return lambda connection: verdict
 
-    assert unclaimed_guards() == ["require_role('lost', all_required=False)"]
-    assert unclaimed_guards() == []
+
+def says_later(verdict: object) -> Callable[[Connection], object]:
+    async def check(connection: Connection) -> object:
+        return verdict
+
+    return check
+
+
+@pytest.mark.parametrize("make", [says, says_later, lambda verdict: partial(says(verdict))])
+async def test_a_check_of_the_apps_own_passes_with_none_or_true_alone(make: Callable[..., Any]) -> None:
+    assert await code(guard(make(None))) is None
+    assert await code(guard(make(True))) is None
+    assert await code(guard(make(False))) == "policy_denied"
+
+
+@given(st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.none()))
+async def test_no_other_answer_passes(verdict: object) -> None:
+    assert (await code(guard(says_later(verdict))) is None) is (verdict is None or verdict is True)
+
+
+async def test_an_answer_that_is_none_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert await code(guard(says("secret"))) == "policy_denied"
+
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "secret" not in caplog.text
+
+
+async def test_a_check_may_say_which_denial() -> None:
+    def check(connection: Connection) -> None:
+        raise Denial("not_your_room", details={"room": 1})
+
+    found = await denial(guard(check))
+
+    assert found is not None
+    assert (found.code, found.details) == ("not_your_room", {"room": 1})
+
+
+async def test_a_sync_check_runs_in_a_thread() -> None:
+    threads: list[int] = []
+    await denial(guard(lambda connection: threads.append(threading.get_ident())))
+
+    assert threads != [threading.get_ident()]
+
+
+async def test_nobody_passes_a_check_of_the_apps_own_unknown() -> None:
+    assert await code(guard(says(True)), None) == "missing_token"
+
+
+async def test_a_plain_callable_can_stand_for_a_guard() -> None:
+    role = require_role("r")
+
+    assert as_guard(role) is role
+    assert await code(as_guard(says(False))) == "policy_denied"
+
+
+def test_guards_tell_what_they_are() -> None:
+    assert repr(require_policy(PolicyEngine(), "edit", "doc")) == "require_policy('edit', 'doc')"
+    assert repr(require_fresh()) == "require_fresh()"
+    assert repr(guard(says)) == "guard(says)"

@@ -13,7 +13,7 @@ from authx.auth.identity import Identity
 from authx.auth.sessions import InMemorySessionStore
 from authx.auth.types import TokenLocation
 from authx.socket.exceptions import CODES, Refusal
-from authx.socket.handshake import Door, Handshake, find_credential
+from authx.socket.handshake import Door, Entrant, Handshake, find_credential
 from authx.socket.origin import OriginPolicy
 from tests.support.logins import csrf_of, login
 
@@ -30,7 +30,7 @@ def shown(
 
 
 async def enter(auth: AuthX, handshake: Handshake, payload: Any = None, **options: Any) -> Identity | None:
-    return await Door(auth, OriginPolicy(), **options).identify(handshake, payload)
+    return (await Door(auth, OriginPolicy(), **options).identify(handshake, payload)).identity
 
 
 async def refused(auth: AuthX, handshake: Handshake, payload: Any = None, **options: Any) -> str:
@@ -124,7 +124,30 @@ async def test_nothing_shown_is_a_refusal_unless_anonymous_connections_were_aske
 
 
 async def test_without_a_login_everybody_is_nobody_whatever_they_show() -> None:
-    assert await Door(None, OriginPolicy()).identify(shown(), {"token": "anything"}) is None
+    assert await Door(None, OriginPolicy()).identify(shown(), {"token": "anything"}) == Entrant()
+
+
+async def test_a_namespace_may_let_in_nobodies_but_no_bad_credential() -> None:
+    door = Door(login(), OriginPolicy())
+
+    assert await door.identify(shown(), None, allow_anonymous=True) == Entrant()
+    with pytest.raises(Refusal, match="missing_token"):
+        await door.identify(shown(), None)
+    with pytest.raises(Refusal, match="invalid_token"):
+        await door.identify(shown(), {"token": "garbage"}, allow_anonymous=True)
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_credential_comes_in_with_the_identity(place: str) -> None:
+    auth = login(PLACES[place])
+    token = auth.create_access_token("alice")
+
+    entrant = await Door(auth, OriginPolicy()).identify(*at(place, auth, token))
+
+    assert entrant.credential is not None
+    assert (entrant.credential.token, entrant.credential.place) == (token, place)
+    assert entrant.credential.csrf == (csrf_of(auth, token) if place == "cookie" else None)
+    assert token not in repr(entrant)
 
 
 @pytest.mark.parametrize("token", ["", " ", "Bearer", "Bearer ", "garbage", "a.b.c", 7, True, [], {}, b"x"])

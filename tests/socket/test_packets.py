@@ -111,3 +111,26 @@ def test_what_is_not_json_is_not_read(text: str) -> None:
 def test_what_is_not_json_is_not_written(value: Any) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         StrictJSON.dumps(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(data=JSON)
+def test_bytes_are_found_where_the_base_class_finds_them(data: Any) -> None:
+    assert Packet.data_is_binary(data) == packet.Packet.data_is_binary(data)
+
+
+@pytest.mark.parametrize("options", [{"separators": (",", ":")}, {}, {"indent": 1}])
+def test_whatever_the_options_the_writer_is_strict(options: dict[str, Any]) -> None:
+    assert StrictJSON.loads(StrictJSON.dumps({"a": [1, 2.5, None]}, **options)) == {"a": [1, 2.5, None]}
+    with pytest.raises(ValueError, match="JSON"):
+        StrictJSON.dumps([float("nan")], **options)
+
+
+def test_bytes_are_read_as_text() -> None:
+    assert StrictJSON.loads('"é"'.encode()) == "é"

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from authx.auth.identity import Identity
 from authx.socket.exceptions import ReservedNameError
-from authx.socket.rooms import check_room, identity_rooms, is_reserved, role_room, session_room, user_room
+from authx.socket.rooms import (
+    check_room,
+    identity_rooms,
+    is_reserved,
+    is_user_room,
+    role_room,
+    session_room,
+    user_room,
+)
 
 
 def test_an_identity_is_in_a_room_for_each_thing_it_is() -> None:
@@ -18,6 +26,13 @@ def test_an_identity_is_in_a_room_for_each_thing_it_is() -> None:
         "authx:role:staff",
         "authx:session:s1",
     }
+
+
+@given(st.text())
+def test_the_room_of_a_user_is_told_from_every_other(name: str) -> None:
+    assert is_user_room(user_room(name))
+    assert not any(map(is_user_room, (role_room(name), session_room(name))))
+    assert is_user_room(name) is name.startswith("authx:user:")
 
 
 def test_without_roles_and_session_there_is_the_user_alone() -> None:

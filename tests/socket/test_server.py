@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from authx import AuthX, AuthXSocket
-from authx.socket import Connection, CurrentIdentity, Denial, require_scope
+from authx.socket import Connection, CurrentIdentity, require_scope
+from authx.socket.testing import SocketTestClient
 from tests.support import wire
 from tests.support.logins import login
 from tests.support.server import serving
@@ -108,142 +109,6 @@ async def test_the_session_follows_connect_at_once_and_held_events_follow_it(ope
         assert client.events("third")[0].args == [1, 2]
 
 
-async def test_one_device_may_be_in_several_namespaces() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    socket.on("where", lambda here: here, namespace="/chat")
-
-    @socket.on("where", namespace="/admin")
-    def where(here: Connection) -> str:
-        return here.namespace
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        await client.connect(token(auth, "alice"), namespace="/admin")
-
-        assert await client.emit("where", namespace="/admin") == ["/admin"]
-        in_admin = await socket.to_user("alice").in_namespace("/admin").emit("note")
-        assert in_admin.devices == 1
-        assert (await client.receive_event("note")).namespace == "/admin"
-        assert len(client.events("note")) == 1
-
-        await client.disconnect("/admin")
-        await until(lambda: len(socket.sio.registry) == 1)
-        assert (await client.emit("where"))[0]["error"]["code"] == "unknown_event"
-
-
-async def test_a_namespace_nobody_serves_is_refused_as_the_protocol_says() -> None:
-    app, auth = FastAPI(), login()
-    AuthXSocket(app, auth=auth)
-    async with serving(app) as url, wire.websocket(url) as client:
-        answer = await client.connect(token(auth, "alice"), namespace="/nowhere")
-
-        assert (answer.type, answer.data) == (PacketType.CONNECT_ERROR, {"message": "Invalid namespace"})
-
-
-async def test_a_device_is_in_a_namespace_once() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    socket.on("echo", lambda data: data)
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        again = await client.connect(token(auth, "mallory"))
-
-        assert again.data["data"]["code"] == "too_many_connections"
-        assert [connection.user for connection in socket.sio.registry] == ["alice"]
-        assert await client.emit("echo", 1) == [1]
-
-
-@opened
-async def test_without_an_acknowledgement_a_failure_is_an_exception_event(opened: Opener) -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    socket.on("guarded", require_scope("a")(lambda: None))
-    async with serving(app) as url, opened(url) as client:
-        await client.connect(token(auth, "alice"))
-        await client.emit("guarded", ack=False)
-
-        assert (await client.receive_event("exception")).args == [
-            {
-                "error": {"code": "insufficient_scope", "message": "The token lacks a required scope"},
-                "event": "guarded",
-            }
-        ]
-
-
-@pytest.mark.parametrize("event", ["connect", "disconnect", "connect_error", "exception", "authx:session"])
-async def test_a_client_cannot_play_the_protocol(event: str) -> None:
-    """python-socketio alone runs the disconnect handler on 42["disconnect"]."""
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    ran: list[str] = []
-    socket.on("connect", lambda sid, environ: ran.append("connect"))
-    socket.on("disconnect", lambda sid, reason: ran.append("disconnect"))
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-
-        assert (await client.emit(event, {}))[0]["error"]["code"] == "unknown_event"
-        assert ran == ["connect"]
-
-
-async def test_events_of_a_connection_start_in_order_and_a_slow_one_holds_up_nobody() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    started: list[int] = []
-    release = asyncio.Event()
-
-    @socket.on("work")
-    async def work(data: int) -> int:
-        started.append(data)
-        if data == 0:
-            await release.wait()
-        return data
-
-    async with serving(app) as url, wire.websocket(url) as client, wire.websocket(url) as other:
-        await client.connect(token(auth, "alice"))
-        await other.connect(token(auth, "bob"))
-        first = asyncio.create_task(client.emit("work", 0))
-        await until(lambda: started == [0])
-        for number in range(1, 50):
-            await client.emit("work", number, ack=False)
-        assert await other.emit("work", 100) == [100]
-        await until(lambda: len(started) == 51)
-        release.set()
-
-        assert await first == [0]
-        assert [number for number in started if number != 100] == list(range(50))
-
-
-async def test_the_server_may_call_a_client() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-
-    @socket.on("ask me")
-    async def ask_me(sid: str) -> Any:
-        return await socket.call("question", {"n": 1}, to=sid)
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        answer = asyncio.create_task(client.emit("ask me"))
-        question = await client.receive_event("question")
-        await client.send(Packet(PacketType.ACK, id=question.id, data=["answer"]))
-
-        assert await answer == ["answer"]
-
-
-async def test_bytes_travel_both_ways() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    socket.on("echo", lambda data: data)
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        await client.send_frame('451-7["echo",{"a":{"_placeholder":true,"num":0}}]')
-        await client.send_frame(b"\x00\xff")
-        await until(lambda: any(packet.type is PacketType.BINARY_ACK for packet in client.packets))
-
-        assert client.packets[-1].data == [{"a": b"\x00\xff"}]
-
-
 @pytest.mark.parametrize("second", ["text", "placeholder"])
 async def test_a_broken_binary_packet_closes_the_transport(second: str) -> None:
     app, auth = FastAPI(), login()
@@ -305,119 +170,7 @@ async def test_the_disconnect_handler_runs_once_however_a_connection_ends(opened
     }.get(way, ended[0][0])
 
 
-async def test_a_disconnect_handler_that_fails_leaves_nothing_behind() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    socket.on("disconnect", lambda sid: 1 / 0)
-    async with serving(app) as url:
-        async with wire.websocket(url) as client:
-            await client.connect(token(auth, "alice"))
-        await until(lambda: not filled(socket))
-
-
-async def test_an_event_of_a_connection_that_has_left_is_not_answered() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-
-    @socket.on("bye")
-    async def bye(sid: str) -> str:
-        await socket.disconnect(sid)
-        return "too late"
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        await client.send(Packet(PacketType.EVENT, id=1, data=["bye"]))
-        await until(lambda: not socket.sio.registry and not socket.sio._tasks)
-        await client.connect(token(auth, "alice"))
-
-        types = [packet.type for packet in client.packets if packet.event is None]
-        assert types == [PacketType.CONNECT, PacketType.DISCONNECT, PacketType.CONNECT]
-
-
 # On the way in -------------------------------------------------------------------------------------------
-
-
-async def test_a_connect_handler_may_turn_its_own_sid_away() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-
-    @socket.on("connect")
-    async def connect(sid: str, environ: dict[str, Any]) -> None:
-        await socket.disconnect(sid)
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        answer = await client.connect(token(auth, "alice"))
-
-        assert answer.data["data"]["code"] == "policy_denied"
-
-
-async def test_who_has_left_hears_nothing_more_however_long_the_app_says_goodbye() -> None:
-    """python-socketio keeps a sid in its rooms until the disconnect handler returns."""
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    release, said = asyncio.Event(), asyncio.Event()
-    kept: list[Any] = []
-
-    @socket.on("connect")
-    async def connect(sid: str, environ: dict[str, Any], me: CurrentIdentity) -> None:
-        await socket.enter_room(sid, "members")
-        await socket.save_session(sid, {"user": me.user})
-
-    @socket.on("disconnect")
-    async def disconnect(sid: str, me: CurrentIdentity) -> None:
-        if me.user != "alice":
-            return
-        said.set()
-        await release.wait()
-        session = await socket.get_session(sid)
-        kept.extend((session, sorted(socket.rooms(sid)), socket.sio.get_environ(sid)["PATH_INFO"]))
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        sid = (await client.connect(token(auth, "alice"))).data["sid"]
-        leaving = asyncio.create_task(socket.disconnect(sid))
-        await asyncio.wait_for(said.wait(), 5)
-        assert (await client.connect(token(auth, "bob"))).type is PacketType.CONNECT
-        delivery = await socket.to_user("alice").emit("private")
-        await socket.emit("private", to=sid)
-        await socket.emit("news", room="members")
-        await client.receive_event("news")
-
-        assert delivery.devices == 0
-        assert client.events("private") == []
-        assert len(client.events("news")) == 1
-        release.set()
-        await leaving
-        assert kept == [{"user": "alice"}, sorted([sid, "members"]), "/ws/socket.io/"]
-    await until(lambda: not filled(socket))
-
-
-async def test_an_acknowledgement_after_leaving_or_never_asked_for_is_ignored(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    answers: list[Any] = []
-
-    @socket.on("ask me")
-    async def ask_me(sid: str) -> None:
-        await socket.emit("question", to=sid, callback=lambda *values: answers.append(values))
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        await client.emit("ask me")
-        question = await client.receive_event("question")
-        for number in (0, 99):
-            await client.send(Packet(PacketType.ACK, id=number, data=["forged"]))
-        await client.send(Packet(PacketType.ACK, id=question.id, data=["once"]))
-        await client.send(Packet(PacketType.ACK, id=question.id, data=["twice"]))
-        await client.emit("ask me")
-        second = await client.receive_event("question")
-        await client.disconnect()
-        await client.send(Packet(PacketType.ACK, id=second.id, data=["too late"]))
-        await client.connect(token(auth, "alice"))
-
-    assert answers == [("once",)]
-    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_the_name_of_a_device_opens_nothing() -> None:
@@ -439,40 +192,6 @@ async def test_the_name_of_a_device_opens_nothing() -> None:
             )
             assert response.status_code == 400
         assert client.handshake["sid"] not in told
-
-
-async def test_a_goodbye_that_hangs_holds_nobody_up() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    release = asyncio.Event()
-
-    @socket.on("disconnect")
-    async def disconnect(sid: str) -> None:
-        await release.wait()
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        for _ in range(3):
-            sid = (await client.connect(token(auth, "alice"))).data["sid"]
-            await socket.disconnect(sid, ignore_queue=True)
-        assert len(socket.sio._departures) == 3
-        release.set()
-        await until(lambda: not socket.sio._departures)
-
-
-async def test_a_connection_that_cannot_enter_one_room_is_in_none() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-
-    @socket.on("connect")
-    async def connect(sid: str, environ: dict[str, Any]) -> None:
-        await socket.enter_room(sid, "lobby")
-        await socket.enter_room(sid, Unkeepable())
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        answer = await client.connect(token(auth, "alice"))
-
-        assert answer.data["data"]["code"] == "internal_error"
-        assert (socket.sio.manager.rooms, len(socket.sio.registry)) == ({}, 0)
 
 
 async def test_a_thread_of_a_connection_that_was_given_up_is_waited_for() -> None:
@@ -501,50 +220,6 @@ async def test_a_thread_of_a_connection_that_was_given_up_is_waited_for() -> Non
         assert len(running) == 2
 
 
-@pytest.mark.parametrize(
-    "raised",
-    [
-        "cancelled",
-        "details that can't be told",
-        "a value that can't be told",
-        "a key that can't be told",
-        "not a number",
-    ],
-)
-async def test_a_failure_is_never_silence(raised: str) -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-
-    def fail() -> Any:
-        match raised:
-            case "cancelled":
-                raise asyncio.CancelledError
-            case "details that can't be told":
-                raise Denial("a", details=object())
-            case "a value that can't be told":
-                return object()
-            case "a key that can't be told":
-                return {(1, 2): 3}
-            case _:
-                return float("nan")
-
-    @socket.on("event")
-    async def event() -> Any:
-        return fail()
-
-    @socket.on("connect", namespace="/never")
-    async def connect(sid: str, environ: dict[str, Any]) -> bool:
-        fail()
-        return False
-
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        assert (await client.emit("event"))[0]["error"]["code"] == "internal_error"
-        refused = await client.connect(token(auth, "alice"), namespace="/never")
-        assert refused.type is PacketType.CONNECT_ERROR
-        await until(lambda: not socket.sio._tasks)
-
-
 async def test_a_client_that_left_while_connecting_hears_no_refusal_later() -> None:
     app, auth = FastAPI(), login()
     socket = AuthXSocket(app, auth=auth)
@@ -569,16 +244,6 @@ async def test_a_client_that_left_while_connecting_hears_no_refusal_later() -> N
         await until(lambda: not socket.sio._tasks)
 
         assert [packet.type for packet in client.packets if packet.event is None] == [PacketType.CONNECT]
-
-
-async def test_a_catch_all_handler_is_not_told_a_forged_event() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
-    socket.on("*", lambda event, *rest: [event, list(rest)])
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-
-        assert await client.emit("*", "disconnect") == [["*", ["disconnect"]]]
 
 
 NOT_JSON = ('42["e",NaN]', '42["e",1e999]', '42["e",-Infinity]', "4true", f'42["e",{"1" * 200}]')
@@ -616,23 +281,154 @@ async def test_attachments_are_bounded_as_a_whole() -> None:
     await until(lambda: not filled(socket))
 
 
-async def test_many_mistakes_are_told_in_few_words() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
+# The same, over the test client --------------------------------------------------------------------------
 
-    @socket.on("numbers")
-    def numbers(data: list[int]) -> None: ...
 
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
-        [answer] = await client.emit("numbers", ["x"] * 1000)
+async def test_one_device_may_be_in_several_namespaces() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    socket.on("where", lambda here: here, namespace="/chat")
 
-        assert len(answer["error"]["details"]) == 20
+    @socket.on("where", namespace="/admin")
+    def where(here: Connection) -> str:
+        return here.namespace
+
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+        admin = await alice.connect("/admin")
+
+        assert await admin.call("where") == "/admin"
+        in_admin = await socket.to_user("alice").in_namespace("/admin").emit("note")
+        assert in_admin.devices == 1
+        await admin.receive("note")
+        await alice.nothing_received()
+
+        await admin.disconnect()
+        assert len(socket.sio.registry) == 1
+        assert (await alice.expect_denied("where")).code == "unknown_event"
+
+
+async def test_a_namespace_nobody_serves_is_refused_as_the_protocol_says() -> None:
+    app = FastAPI()
+    AuthXSocket(app, auth=login())
+    async with SocketTestClient(app) as client:
+        refusal = await client.expect_refused("alice", namespace="/nowhere")
+
+        assert (refusal.message, refusal.code, refusal.data) == ("Invalid namespace", "", None)
+
+
+async def test_a_device_is_in_a_namespace_once() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    socket.on("echo", lambda data: data)
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+        again = await alice.expect_refused("/", auth={"token": client.token("mallory")})
+
+        assert again.code == "too_many_connections"
+        assert [connection.user for connection in socket.sio.registry] == ["alice"]
+        assert await alice.call("echo", 1) == 1
+
+
+async def test_a_disconnect_handler_that_fails_leaves_nothing_behind() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    socket.on("disconnect", lambda sid: 1 / 0)
+    async with SocketTestClient(app) as client:
+        await (await client.connect("alice")).hang_up()
+
+        assert not filled(socket)
+
+
+async def test_a_connect_handler_may_turn_its_own_sid_away() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+
+    @socket.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await socket.disconnect(sid)
+
+    async with SocketTestClient(app) as client:
+        assert (await client.expect_refused("alice")).code == "policy_denied"
+
+
+async def test_who_has_left_hears_nothing_more_however_long_the_app_says_goodbye() -> None:
+    """python-socketio keeps a sid in its rooms until the disconnect handler returns."""
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    release, said = asyncio.Event(), asyncio.Event()
+    kept: list[Any] = []
+
+    @socket.on("connect")
+    async def connect(sid: str, environ: dict[str, Any], me: CurrentIdentity) -> None:
+        await socket.enter_room(sid, "members")
+        await socket.save_session(sid, {"user": me.user})
+
+    @socket.on("disconnect")
+    async def disconnect(sid: str, me: CurrentIdentity) -> None:
+        if me.user != "alice":
+            return
+        said.set()
+        await release.wait()
+        session = await socket.get_session(sid)
+        kept.extend((session, sorted(socket.rooms(sid)), socket.sio.get_environ(sid)["PATH_INFO"]))
+
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+        leaving = asyncio.create_task(socket.disconnect(alice.sid))
+        await asyncio.wait_for(said.wait(), 5)
+        bob = await alice.connect("/", auth={"token": client.token("bob")})
+        delivery = await socket.to_user("alice").emit("private")
+        await socket.emit("private", to=alice.sid)
+        await socket.emit("news", room="members")
+        await bob.receive("news")
+
+        assert delivery.devices == 0
+        assert [event.name for event in bob.received()] == ["news"]
+        assert alice.received() == []
+        release.set()
+        await leaving
+        assert kept == [{"user": "alice"}, sorted([alice.sid, "members"]), "/ws/socket.io/"]
+    assert not filled(socket)
+
+
+async def test_a_goodbye_that_hangs_holds_nobody_up() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    release = asyncio.Event()
+
+    @socket.on("disconnect")
+    async def disconnect(sid: str) -> None:
+        await release.wait()
+
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+        for _ in range(3):
+            await socket.disconnect(alice.sid, ignore_queue=True)
+            alice = await alice.connect("/")
+        assert len(socket.sio._departures) == 3
+        release.set()
+        await client.settle()
+        assert not socket.sio._departures
+
+
+async def test_a_connection_that_cannot_enter_one_room_is_in_none() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+
+    @socket.on("connect")
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await socket.enter_room(sid, "lobby")
+        await socket.enter_room(sid, Unkeepable())
+
+    async with SocketTestClient(app) as client:
+        assert (await client.expect_refused("alice")).code == "internal_error"
+        assert (socket.sio.manager.rooms, len(socket.sio.registry)) == ({}, 0)
 
 
 async def test_handlers_can_be_registered_on_the_server_behind_the_socket() -> None:
-    app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth)
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
     sio = socket.sio
 
     @sio.event
@@ -644,10 +440,18 @@ async def test_handlers_can_be_registered_on_the_server_behind_the_socket() -> N
     def guarded():
         raise AssertionError("must not run")
 
-    with pytest.raises(NotImplementedError):
-        sio.register_namespace(socketio.AsyncNamespace("/x"))
-    async with serving(app) as url, wire.websocket(url) as client:
-        await client.connect(token(auth, "alice"))
+    class Shouts(socketio.AsyncNamespace):
+        async def on_shout(self, sid, data):
+            await self.emit("shouted", data.upper(), to=sid)
 
-        assert await client.emit("hello", 1) == [1]
-        assert (await client.emit("guarded"))[0]["error"]["code"] == "insufficient_scope"
+    sio.register_namespace(Shouts("/shouts"))
+    with pytest.raises(ValueError, match="Not a valid namespace"):
+        sio.register_namespace(socketio.Namespace("/sync"))
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+
+        assert await alice.call("hello", 1) == 1
+        assert (await alice.expect_denied("guarded")).code == "insufficient_scope"
+        shouts = await alice.connect("/shouts")
+        assert await shouts.call("shout", "hi") is None
+        assert (await shouts.receive("shouted")).data == "HI"

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from authx.auth.identity import Identity
-from authx.socket.exceptions import Denial, Refusal, ReservedNameError
+from authx.socket.exceptions import Closing, Denial, Refusal, ReservedNameError
 from authx.socket.wire import (
     check_emitted,
     check_handled,
+    closing_body,
     error_body,
     exception_body,
     is_refused_from_clients,
@@ -31,6 +32,14 @@ class Model(BaseModel):
 class Point:
     x: int
     y: int
+
+
+def test_the_last_word_is_a_code_a_sentence_and_whether_to_come_back() -> None:
+    assert closing_body(Closing("kicked", "Out", retry=True)) == {
+        "code": "kicked",
+        "message": "Out",
+        "retry": True,
+    }
 
 
 def test_the_session_body_says_who_and_until_when() -> None:

@@ -16,6 +16,8 @@ def tables(socket: AuthXSocket) -> dict[str, Any]:
         "devices": dict(server._devices),
         "tasks": {task for task in server._tasks if not task.done()},
         "environs": dict(server.environ),
+        "backlogs": dict(server._backlogs),
+        "questions": dict(server.questions._open),
         "partial packets": dict(server._reader._partial),
         "transports": dict(server.eio.sockets),
         "rooms": dict(manager.rooms),
