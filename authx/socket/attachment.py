@@ -85,11 +85,15 @@ class Guards:
         return iter(self.current())
 
     def __bool__(self) -> bool:
-        return bool(self.current())
+        """Whether any of them says who may; a limit that says only how often is none."""
+        return any(getattr(guard, "authorizes", True) for guard in self.current())
 
 
 class Attachable(ABC):
     """What can be put on a handler, or on a class of handlers, as a decorator."""
+
+    authorizes = True
+    """Whether it says who may: a handler with none that does is unguarded."""
 
     @abstractmethod
     def judge(self, connection: Connection) -> Any:

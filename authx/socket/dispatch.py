@@ -195,7 +195,7 @@ class Dispatcher:
 
     async def _judge(self, entry: _Entry, connection: Connection) -> None:
         guards = entry.guards.current()
-        if not guards and self._deny_unguarded:
+        if self._deny_unguarded and not entry.guards:
             raise Denial("policy_denied")
         if connection.identity is None and not entry.admits_anonymous:
             raise Denial("missing_token")

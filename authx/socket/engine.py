@@ -201,6 +201,9 @@ class Engine(engineio.AsyncServer):
             else:
                 self.service_task_event.set()
             await asyncio.gather(sweep, return_exceptions=True)
+            # An app may be started again, as tests do: the first transport then starts the task again.
+            self.service_task_handle = self.service_task_event = None
+            self.start_service_task = True
         self._endings.clear()
 
     def _cors_headers(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:

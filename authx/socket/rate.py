@@ -23,6 +23,8 @@ _ordinals = count(1)
 
 
 class _RateLimit(Attachable):
+    authorizes = False
+
     def __init__(self, rate: str, backend: RateLimitBackend, name: str) -> None:
         found = _RATE.fullmatch(rate)
         if found is None or int(found[1]) < 1:
@@ -56,8 +58,9 @@ class _RateLimit(Attachable):
 def rate_limit(rate: str, *, backend: RateLimitBackend | None = None, name: str | None = None) -> Guard:
     """Only so many events in a window of time: ``"10/second"``, ``"5/minute"`` or ``"100/hour"``.
 
-    Counted for each user over all their connections, and for each connection of the anonymous. All that one
-    guard is put on counts together. Who is denied reads ``{"retry_after": seconds}`` in the details.
+    Counted for each user over all their connections, and for each connection of the anonymous, whom it lets
+    through: it says how often, not who, and a handler with nothing else is unguarded. All that one guard is
+    put on counts together. Who is denied reads ``{"retry_after": seconds}`` in the details.
 
     Args:
         rate: How many, in which window.

@@ -330,7 +330,7 @@ class Server(Exchange):
         if goodbyes:
             await asyncio.wait(goodbyes, timeout=_GOODBYE_TIMEOUT)
         listener = getattr(self.manager, "thread", None)
-        ending = [*self._tasks, *([listener] if listener is not None else [])]
+        ending = [task for task in (*self._tasks, listener) if task is not None and not task.done()]
         for task in ending:
             task.cancel()
         if ending:

@@ -16,6 +16,7 @@ from authx.socket.connection import Connection, CurrentIdentity
 from authx.socket.dispatch import Dispatcher, Outcome
 from authx.socket.exceptions import Denial, Refusal, ReservedNameError
 from authx.socket.guards import guard, require_role, require_scope
+from authx.socket.rate import rate_limit
 from authx.socket.router import SocketRouter
 
 CONNECTION = Connection(
@@ -349,6 +350,9 @@ async def test_events_without_a_guard_can_be_denied_and_listed() -> None:
     assert await failure(dispatcher, "whatever") == "policy_denied"
     await dispatcher.connect(CONNECTION, {}, None)
 
+    # How often is not who: a limit alone guards nothing.
+    rate_limit("10/second")(late)
+    assert await failure(dispatcher, "late") == "policy_denied"
     require_role("r")(late)
     assert (await outcome(dispatcher, "late")).values == ("late",)
     assert dispatcher.unguarded() == [("/", "*"), ("/other", "open")]

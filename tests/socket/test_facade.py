@@ -252,11 +252,15 @@ async def test_a_route_emits_with_the_same_object() -> None:
         assert (await client.receive_event("told")).args == ["hello"]
 
 
+def everybody(_: Connection) -> bool:
+    return True
+
+
 async def test_routers_namespaces_and_exception_handlers_are_taken_in() -> None:
     app, auth = FastAPI(), login()
     socket = AuthXSocket(app, auth=auth, deny_unguarded=True)
     admin = SocketRouter("/admin", guards=[require_role("admin")])
-    lobby = SocketRouter("/lobby", allow_anonymous=True, guards=[rate_limit("9/hour")])
+    lobby = SocketRouter("/lobby", allow_anonymous=True, guards=[everybody, rate_limit("9/hour")])
 
     class Chat(socketio.AsyncNamespace):
         @require_scope("chat")
