@@ -252,15 +252,22 @@ async def test_a_route_emits_with_the_same_object() -> None:
         assert (await client.receive_event("told")).args == ["hello"]
 
 
-def everybody(_: Connection) -> bool:
-    return True
+async def test_events_that_carry_no_guard_can_be_denied() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth, deny_unguarded=True)
+    socket.on("forgotten", lambda: "reached")
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect({"token": auth.create_access_token("alice")})
+
+        assert (await client.emit("forgotten"))[0]["error"]["code"] == "policy_denied"
+    assert socket.unguarded() == [("/", "forgotten")]
 
 
 async def test_routers_namespaces_and_exception_handlers_are_taken_in() -> None:
     app, auth = FastAPI(), login()
-    socket = AuthXSocket(app, auth=auth, deny_unguarded=True)
+    socket = AuthXSocket(app, auth=auth)
     admin = SocketRouter("/admin", guards=[require_role("admin")])
-    lobby = SocketRouter("/lobby", allow_anonymous=True, guards=[everybody, rate_limit("9/hour")])
+    lobby = SocketRouter("/lobby", allow_anonymous=True, guards=[rate_limit("9/hour")])
 
     class Chat(socketio.AsyncNamespace):
         @require_scope("chat")
@@ -281,7 +288,7 @@ async def test_routers_namespaces_and_exception_handlers_are_taken_in() -> None:
     for router in (admin, lobby):
         socket.include_router(router)
     socket.register_namespace(Chat("/chat"))
-    assert socket.unguarded() == [("/chat", "open")]
+    assert socket.unguarded() == [("/chat", "open"), ("/lobby", "look")]
 
     token = {"token": auth.create_access_token("alice", scopes=["chat"])}
     root = {"token": auth.create_access_token("root", data={"roles": ["admin"]})}
@@ -293,6 +300,6 @@ async def test_routers_namespaces_and_exception_handlers_are_taken_in() -> None:
         await client.connect(token, namespace="/chat")
         assert await client.emit("say", "hi", namespace="/chat") == []
         assert (await client.receive_event("said")).args == ["hi"]
-        assert (await client.emit("open", namespace="/chat"))[0]["error"]["code"] == "policy_denied"
+        assert await client.emit("open", namespace="/chat") == []
         await other.connect(root, namespace="/admin")
         assert await other.emit("kick", "bob", namespace="/admin") == [{"missing": "bob"}]
