@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import partial, partialmethod
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
@@ -120,7 +120,7 @@ class Attachable(ABC):
         return handler
 
     def _attach(self, target: Any) -> _Kept:
-        kept = _kept_with(target)
+        kept = None if isinstance(target, partialmethod) else _kept_with(target)
         if kept is None:
             raise TypeError(f"{self} can't guard {target!r}: it keeps no attributes")
         if self not in kept.guards:
@@ -154,10 +154,20 @@ def _behind(handler: Any) -> Iterator[Any]:
         yield from handler.__mro__
     else:
         yield from type(handler).__mro__
-        if callable(handler):
-            yield from _behind(type(handler).__call__)
-            for content in _held_by(handler):
-                yield from _behind(content)
+        for content in _called_on(handler):
+            yield from _behind(content)
+
+
+def _called_on(instance: Any) -> Iterator[Any]:
+    """What calling an object calls: every ``__call__`` of its classes, and what it holds.
+
+    Who overrides a guarded ``__call__`` keeps its guard.
+    """
+    if callable(instance):
+        for base in type(instance).__mro__:
+            if "__call__" in vars(base):
+                yield vars(base)["__call__"]
+        yield from _held_by(instance)
 
 
 def _around(method: Any) -> Iterator[Any]:
@@ -175,15 +185,18 @@ def _around(method: Any) -> Iterator[Any]:
 def _held_by(wrapper: Any) -> Iterator[Any]:
     """What a decorator without ``functools.wraps`` wrapped: handlers held by a closure, or by an object.
 
-    Only where whatever arguments there are are passed on; who takes its own only uses what it holds.
+    Where whatever arguments there are are passed on, it is a wrapper. A function with arguments of its own
+    may be one, so the guards of what it holds are its own, too: one guard too many is safe.
     """
     call = wrapper if inspect.isroutine(wrapper) else type(wrapper).__call__
     code = getattr(call, "__code__", None)
-    if code is None or not code.co_flags & inspect.CO_VARARGS:
+    if code is None:
         return
+    passes_on = bool(code.co_flags & inspect.CO_VARARGS)
     contents = (_content(cell) for cell in getattr(wrapper, "__closure__", None) or ())
     for content in (*contents, *([] if call is wrapper else getattr(wrapper, "__dict__", {}).values())):
-        if callable(content) and _own(content) is not None:
+        kept = _own(content) if callable(content) else None
+        if kept is not None and (passes_on or kept.guards):
             yield content
 
 

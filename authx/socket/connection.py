@@ -43,6 +43,8 @@ class Connection:
     user_agent: str | None = None
     transport: str = field(default="", repr=False)
     """The Engine.IO sid, by which packets are sent: a secret of the client's."""
+    ended: bool = False
+    """Whether it has left: what was under way for it goes no further."""
     key: str = field(default="", repr=False)
     """The secret by which a cookie client names this connection over HTTP."""
     credential: Credential | None = field(default=None, repr=False)

@@ -58,8 +58,8 @@ class Arrival(Passage):
     """A connection on its way in. What its connect handler does with the sid is done when it is admitted."""
 
     task: asyncio.Task[None] | None = field(default=None, repr=False)
-    packets: list[Any] = field(default_factory=list, repr=False)
-    """Events for this sid, held."""
+    packets: list[tuple[list[str | bytes], frozenset[str]]] = field(default_factory=list, repr=False)
+    """The frames of events for this sid, held, each with the users that are left out."""
     turned_away: bool = False
     """The app disconnected the sid before it was admitted."""
 

@@ -180,6 +180,9 @@ class Dispatcher:
             arguments = (event, *arguments)
         try:
             await self._judge(entry, connection)
+            if connection.ended:
+                # While a guard took its time; nobody hears the outcome.
+                return Outcome()
             return Outcome(await entry.invocation(connection, arguments))
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):

@@ -87,6 +87,8 @@ def injected(parameter: Parameter, supply: Supply) -> Source | None:
         return _BY_TYPE[kind]
     if is_optional(kind, Identity):
         return _optional_identity
+    if is_optional(kind, Connection):
+        return _connection
     if is_a(kind, WebSocket):
         return _websocket
     if kind in (HTTPConnection, Request):

@@ -39,7 +39,13 @@ def register_methods(
             also for one with a guard, which any event might pass by, or with injected parameters.
     """
     methods = _methods(namespace)
-    if type(namespace).trigger_event is socketio.AsyncNamespace.trigger_event:
+    for event in methods:
+        name = f"{_PREFIX}{event}"
+        if name in vars(namespace) and hasattr(type(namespace), name):
+            raise TypeError(
+                f"{name} of {namespace.namespace} is put over a method, whose guards would be lost"
+            )
+    if getattr(namespace.trigger_event, "__func__", None) is socketio.AsyncNamespace.trigger_event:
         layer = Layer(guards=Guards(namespace), allow_anonymous=allow_anonymous)
         for event, method in methods.items():
             registrar.register(event, method, namespace.namespace, (layer,))

@@ -7,6 +7,7 @@ order of places, finds the one that the identity was made from.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
@@ -46,6 +47,11 @@ def as_request(connection: Connection, config: AuthXConfig | None) -> Request:
         # What one event leaves in it is not for the next.
         "state": dict(opened_with.get("state") or {}),
     }
+    # Made by the app's middleware of the handshake: the user of today may be another.
+    for made in ("user", "auth"):
+        scope.pop(made, None)
+    if "session" in scope:
+        scope["session"] = deepcopy(scope["session"])
     if config is not None:
         scope["headers"] = _headers(scope["headers"], connection.credential, config)
         scope["query_string"] = _query(scope["query_string"], connection.credential, config)

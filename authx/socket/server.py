@@ -197,7 +197,9 @@ class Server(Exchange):
         if connection.identity is not None:
             body = session_body(connection.identity, key=connection.key, now=time.time())
             await self._send(transport, packets.EVENT, namespace, [SESSION_EVENT, body])
-        for frames in arrival.packets:
+        for frames, except_users in arrival.packets:
+            if connection.user in except_users:
+                continue
             await self._send_frames(transport, frames)
 
     async def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
@@ -286,6 +288,7 @@ class Server(Exchange):
         sid, namespace = connection.sid, connection.namespace
         departure = Departure(sid, namespace, device, rooms=set(super().rooms(sid, namespace)) - {sid})
         self.registry.remove(sid)
+        connection.ended = True
         self._stop(sid)
         self.manager.basic_disconnect(sid, namespace)
         transport = self.eio.sockets.get(device.id)

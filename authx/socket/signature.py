@@ -9,7 +9,16 @@ from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-__all__ = ("ABSENT", "Parameter", "Signature", "is_a", "is_async", "is_optional", "read_signature")
+__all__ = (
+    "ABSENT",
+    "Parameter",
+    "Signature",
+    "is_a",
+    "is_async",
+    "is_optional",
+    "read_signature",
+    "types_within",
+)
 
 _T = TypeVar("_T")
 
@@ -97,8 +106,35 @@ def is_a(annotation: Any, kind: type) -> bool:
 
 
 def is_optional(annotation: Any, kind: type) -> bool:
-    """Whether an annotation is ``kind | None``."""
-    return get_origin(annotation) in (Union, UnionType) and set(get_args(annotation)) == {kind, NoneType}
+    """Whether an annotation is ``kind | None``, however ``kind`` is written."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return False
+    return {_bare(option)[0] for option in get_args(annotation)} == {kind, NoneType}
+
+
+def types_within(annotation: Any) -> set[Any]:
+    """Every type that an annotation is made of: through unions, aliases, new types and type arguments."""
+    bare, _ = _bare(annotation)
+    found = {bare} if isinstance(bare, type) else set()
+    for part in get_args(bare):
+        found |= types_within(part)
+    return found
+
+
+def _bare(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What an annotation means, without aliases and metadata; and the metadata."""
+    metadata: tuple[Any, ...] = ()
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *more = get_args(annotation)
+            metadata = (*more, *metadata)
+        elif hasattr(annotation, "__value__"):
+            # `type Name = ...`, and typing_extensions.TypeAliasType.
+            annotation = annotation.__value__
+        elif hasattr(annotation, "__supertype__"):
+            annotation = annotation.__supertype__
+        else:
+            return annotation, metadata
 
 
 def _called(function: Callable[..., Any]) -> Any:
@@ -116,12 +152,12 @@ def _plain(target: Any) -> Any:
 
 
 def _parameter(found: inspect.Parameter, annotation: Any) -> Parameter:
-    kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    kind, metadata = _bare(annotation)
     return Parameter(
         name=found.name,
         default=found.default,
         annotation=annotation,
         kind=kind,
-        metadata=tuple(metadata),
+        metadata=metadata,
         by_keyword=found.kind is found.KEYWORD_ONLY,
     )

@@ -53,7 +53,18 @@ class Surface(socketio.AsyncServer):
         if nodes_beside and selection.except_users and not of_users:
             raise NotImplementedError("other nodes can't be told which users to leave out: use to_user")
         if rooms is not None:
-            rooms = tuple(room for room in rooms if not self._hold(room, event, data, namespace, None))
+            rooms = tuple(
+                room
+                for room in rooms
+                if not self._hold(
+                    room,
+                    event,
+                    data,
+                    namespace,
+                    except_sids=selection.except_sids,
+                    except_users=selection.except_users,
+                )
+            )
             if not rooms:
                 return Delivery(devices=0, nodes=0, complete=True)
         members = self._within(selection)
@@ -141,7 +152,14 @@ class Surface(socketio.AsyncServer):
         if target is not None:
             target = list(target) if isinstance(target, (list, tuple, set, frozenset)) else [target]
             check_room(*target)
-            target = [name for name in target if not self._hold(name, event, data, namespace, callback)]
+            skipped = frozenset(
+                skip_sid if isinstance(skip_sid, (list, tuple, set, frozenset)) else [skip_sid]
+            )
+            target = [
+                name
+                for name in target
+                if not self._hold(name, event, data, namespace, callback=callback, except_sids=skipped)
+            ]
             if not target:
                 return
             if len(target) == 1:
@@ -188,7 +206,15 @@ class Surface(socketio.AsyncServer):
         return reply.values if len(reply.values) > 1 else next(iter(reply.values), None)
 
     def _hold(
-        self, name: Any, event: str, data: Any, namespace: str | None, callback: Callable[..., Any] | None
+        self,
+        name: Any,
+        event: str,
+        data: Any,
+        namespace: str | None,
+        *,
+        callback: Callable[..., Any] | None = None,
+        except_sids: frozenset[str],
+        except_users: frozenset[str] = frozenset(),
     ) -> bool:
         """Keep an event for a sid that is on its way in; False if ``name`` is no such sid."""
         arrival = self._arrivals.get(name)
@@ -196,7 +222,9 @@ class Surface(socketio.AsyncServer):
             return False
         if callback is not None:
             raise RuntimeError("a sid can't acknowledge anything before it is connected")
-        arrival.packets.append(self._encoded(packets.EVENT, arrival.namespace, [event, *_arguments(data)]))
+        if name not in except_sids:
+            frames = self._encoded(packets.EVENT, arrival.namespace, [event, *_arguments(data)])
+            arrival.packets.append((frames, except_users))
         return True
 
     # Rooms and sessions: a sid on its way in or out has its own -------------------------------------------

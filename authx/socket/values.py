@@ -12,9 +12,11 @@ from pydantic import BaseModel, PydanticUndefinedAnnotation, PydanticUserError, 
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
 
+from authx.auth.identity import Identity
+from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial
 from authx.socket.material import Material, Source
-from authx.socket.signature import ABSENT, Parameter
+from authx.socket.signature import ABSENT, Parameter, types_within
 
 __all__ = ("from_arguments", "from_handshake", "is_of_handshake")
 
@@ -28,6 +30,7 @@ def from_arguments(parameter: Parameter, index: int, where: str) -> Source:
     Raises:
         TypeError: for an annotation that pydantic can't validate by, with where it stands.
     """
+    _check_not_ours(parameter, where)
     name, default = parameter.name, parameter.default
     validate = _validator(parameter.annotation, where)
 
@@ -47,6 +50,14 @@ def from_arguments(parameter: Parameter, index: int, where: str) -> Source:
     return take
 
 
+def _check_not_ours(parameter: Parameter, where: str) -> None:
+    # They are dataclasses: pydantic would make whatever identity a client writes down.
+    if any(issubclass(kind, (Identity, Connection)) for kind in types_within(parameter.annotation)):
+        raise TypeError(
+            f"{where} would be taken from the client: ask for the identity or connection itself, or None"
+        )
+
+
 def is_of_handshake(parameter: Parameter) -> bool:
     """Whether a parameter is marked as a value of the request: ``Header()``, ``Query()``, ``Body()``..."""
     return parameter.marker(params.Param) is not None or parameter.marker(params.Body) is not None
@@ -60,6 +71,7 @@ def from_handshake(parameter: Parameter, where: str) -> Source:
     Raises:
         TypeError: for what a handshake does not have, a body before all.
     """
+    _check_not_ours(parameter, where)
     marker = parameter.marker(params.Param)
     if marker is None and (parameter.marker(params.Body) is not None or not _is_of_query(parameter.kind)):
         raise TypeError(f"{where} would be taken from a body, and a handshake has none")

@@ -139,14 +139,16 @@ def test_a_guard_is_found_through_a_decorator_that_tells_nothing() -> None:
     assert len(list(guards)) == 1
 
 
-def test_a_handler_that_uses_another_is_not_guarded_as_that_one_is() -> None:
+def test_a_function_that_holds_a_guarded_one_is_guarded_too() -> None:
+    """It can't be told from a decorator that tells nothing, and one guard too many is safe."""
+
     @require_role("r")
     def guarded() -> None: ...
 
     def handler(data: int) -> None:
         guarded()
 
-    assert list(Guards(handler)) == []
+    assert len(list(Guards(handler))) == 1
 
 
 def test_a_guard_that_got_lost_is_told_once() -> None:
@@ -309,3 +311,37 @@ async def test_all_of_them_judge() -> None:
     with pytest.raises(Denial, match="insufficient_role"):
         await Guards(own=[guard(slow), require_role("r"), guard(slow)]).judge(connected())
     assert judged == ["slow"]
+
+
+class Guarded:
+    @require_role("r")
+    async def __call__(self) -> None: ...
+
+
+class Overriding(Guarded):
+    async def __call__(self) -> None: ...
+
+
+def test_who_overrides_a_guarded_call_keeps_its_guard() -> None:
+    assert len(Guards(Overriding()).current()) == 1
+
+
+def test_a_decorator_with_arguments_of_its_own_loses_no_guard() -> None:
+    """Also where the function that it wraps is registered elsewhere, and nothing is missed there."""
+
+    @require_role("r")
+    async def handler(sid: str, data: int) -> None: ...
+
+    async def timed(sid: str, data: int) -> None:
+        await handler(sid, data)
+
+    Guards(handler)
+
+    assert len(Guards(timed).current()) == 1
+
+
+def test_a_partial_method_takes_no_guard() -> None:
+    def base(self: object, data: int) -> None: ...
+
+    with pytest.raises(TypeError, match="can't guard"):
+        require_role("r")(functools.partialmethod(base))  # type: ignore[type-var]

@@ -370,3 +370,20 @@ async def test_whatever_a_stranger_names_the_guard_stands(event: str, arguments:
     assert result.failure is not None
     assert result.failure.code in ("insufficient_scope", "unknown_event")
     assert reached == []
+
+
+async def test_a_handler_does_not_run_for_who_left_while_a_guard_took_its_time() -> None:
+    dispatcher = Dispatcher()
+    reached: list[str] = []
+    connection = Connection(
+        sid="s", namespace="/", device="d", identity=Identity(user="alice"), connected_at=0.0
+    )
+
+    async def thinks(here: Connection) -> bool:
+        here.ended = True
+        return True
+
+    dispatcher.register("e", guard(thinks)(lambda: reached.append("ran")), "/")
+    await dispatcher.event(connection, "e", ())
+
+    assert reached == []

@@ -6,14 +6,14 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import pytest
 from fastapi import Body, Depends, Header, Query, Request
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError, computed_field
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from authx.auth.identity import Identity
 from authx.socket.connection import Connection, CurrentIdentity
@@ -468,3 +468,49 @@ async def test_whatever_a_stranger_sends_what_was_opened_is_closed(arguments: li
     with contextlib.suppress(Denial, ZeroDivisionError):
         await invocation(connection(), arguments)
     assert steps.count("db opened") == steps.count("db closed")
+
+
+New = NewType("New", Identity)
+Aliased = TypeAliasType("Aliased", Identity)
+
+
+class Mine(Identity):
+    """An identity of the app's own making."""
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Identity | str,
+        CurrentIdentity | str,
+        list[Identity],
+        dict[str, Connection],
+        Connection | int,
+        Mine,
+        Mine | None,
+        Annotated[Identity | str, "anything"],
+    ],
+)
+def test_an_identity_can_never_be_taken_from_the_client(annotation: Any) -> None:
+    """It is a dataclass: pydantic would make the one that a client writes down."""
+
+    async def handler(who: Any = None) -> None: ...
+
+    handler.__annotations__["who"] = annotation
+    with pytest.raises(TypeError, match="taken from the client"):
+        Injector(Supply()).compile(handler)
+
+
+@pytest.mark.parametrize(
+    "annotation", [CurrentIdentity | None, New | None, Aliased | None, Annotated[Identity | None, "x"]]
+)
+async def test_an_optional_identity_is_injected_however_it_is_written(annotation: Any) -> None:
+    async def handler(who: Any = None) -> Any:
+        return who
+
+    handler.__annotations__["who"] = annotation
+
+    assert await call(handler) == ALICE
+    assert await call(handler, identity=None) is None
+    with pytest.raises(Denial, match="validation_error"):
+        await call(handler, {"user": "root", "scopes": ["admin:*"]}, identity=None)

@@ -202,3 +202,30 @@ def test_a_method_of_an_event_that_nobody_can_send_is_refused() -> None:
         register_methods(Dispatcher(), Wrong("/"))
     with pytest.raises(ValueError, match="starts with"):
         register_methods(Dispatcher(), Chat("*"))
+
+
+class Quiet(socketio.AsyncNamespace):
+    async def on_say(self, sid: str) -> str:
+        return "past the filter"
+
+
+def test_a_method_put_over_another_is_refused() -> None:
+    namespace = Quiet("/chat")
+    setattr(namespace, "on_say", lambda sid: None)  # noqa: B010 - as an app might
+    with pytest.raises(TypeError, match="guards would be lost"):
+        register_methods(Dispatcher(), namespace)
+
+
+async def test_a_trigger_event_put_on_the_instance_is_the_one_that_is_called() -> None:
+    async def blocked(event: str, *arguments: object) -> str:
+        return "blocked"
+
+    namespace = Quiet("/chat")
+    namespace.trigger_event = blocked
+    dispatcher = Dispatcher()
+    register_methods(dispatcher, namespace)
+    connection = Connection(
+        sid="s", namespace="/chat", device="d", identity=Identity(user="alice"), connected_at=0.0
+    )
+
+    assert (await dispatcher.event(connection, "say", ())).values == ("blocked",)

@@ -121,3 +121,17 @@ def test_whatever_a_stranger_opened_with_only_the_current_credential_is_found(
     request = as_request(connection(Credential("now", place), scope), CONFIG)
 
     assert {token.removeprefix("Bearer ") for token in tokens(request).values()} == {"now"}
+
+
+def test_what_middleware_made_of_the_handshake_is_not_for_the_next_event() -> None:
+    """The session may be another user's by then, and so are ``user`` and ``auth``."""
+    scope = {**SCOPE, "session": {"cart": []}, "user": "alice", "auth": "alice"}
+    here = connection(None, scope)
+    first = as_request(here, CONFIG)
+    first.session["cart"].append("a book")
+    first.session["user"] = "alice"
+
+    second = as_request(here, CONFIG)
+
+    assert second.session == {"cart": []}
+    assert not {"user", "auth"} & second.scope.keys()

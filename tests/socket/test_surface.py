@@ -616,3 +616,22 @@ async def test_an_event_held_for_another_namespace_is_not_held_here() -> None:
         await alice.receive("here")
 
         await alice.nothing_received()
+
+
+async def test_who_is_left_out_is_left_out_also_on_the_way_in() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth)
+
+    @socket.on("connect")
+    async def connect(sid: str) -> None:
+        await socket.to_room(sid).except_sid(sid).emit("secret")
+        await socket.to_room(sid).except_user("bob").emit("secret")
+        await socket.emit("secret", room=sid, skip_sid=sid)
+        await socket.emit("secret", room=sid, skip_sid=[sid])
+        await socket.to_room(sid).except_user("alice").emit("welcome")
+
+    async with SocketTestClient(app) as client:
+        bob = await client.connect(user="bob")
+        await bob.receive("welcome")
+
+        assert [event.name for event in bob.received("secret")] == []
