@@ -182,11 +182,12 @@ def _around(method: Any) -> Iterator[Any]:
             yield from _behind(getattr(value, "__func__", value))
 
 
-def _held_by(wrapper: Any) -> Iterator[Any]:
+def _held_by(wrapper: Any, *, only_passed_on: bool = False) -> Iterator[Any]:
     """What a decorator without ``functools.wraps`` wrapped: handlers held by a closure, or by an object.
 
     Where whatever arguments there are are passed on, it is a wrapper. A function with arguments of its own
-    may be one, so the guards of what it holds are its own, too: one guard too many is safe.
+    may be one, so the guards of what it holds are its own, too: one guard too many is safe. The other way
+    round it is not looked at (``only_passed_on``): a guard of who uses a handler is none of the handler's.
     """
     call = wrapper if inspect.isroutine(wrapper) else type(wrapper).__call__
     code = getattr(call, "__code__", None)
@@ -196,7 +197,7 @@ def _held_by(wrapper: Any) -> Iterator[Any]:
     contents = (_content(cell) for cell in getattr(wrapper, "__closure__", None) or ())
     for content in (*contents, *([] if call is wrapper else getattr(wrapper, "__dict__", {}).values())):
         kept = _own(content) if callable(content) else None
-        if kept is not None and (passes_on or kept.guards):
+        if kept is not None and (passes_on or (kept.guards and not only_passed_on)):
             yield content
 
 
@@ -218,7 +219,7 @@ def _wrapped_by(handler: Any) -> Iterator[Any]:
     if hasattr(handler, "__wrapped__"):
         yield from _wrapped_by(handler.__wrapped__)
     elif callable(handler) and not isinstance(handler, type):
-        for content in _held_by(handler):
+        for content in _held_by(handler, only_passed_on=True):
             yield from _wrapped_by(content)
 
 

@@ -345,3 +345,17 @@ def test_a_partial_method_takes_no_guard() -> None:
 
     with pytest.raises(TypeError, match="can't guard"):
         require_role("r")(functools.partialmethod(base))  # type: ignore[type-var]
+
+
+def test_a_guard_is_not_put_on_a_guarded_function_that_is_only_used() -> None:
+    """As in an app factory: what an admin's handler calls is not the admins' alone by that."""
+
+    @require_scope("chat")
+    async def say(data: str) -> None: ...
+
+    @require_role("admin")
+    async def announce(data: str) -> None:
+        await say(data)
+
+    assert [repr(found) for found in Guards(say).current()] == ["require_scope('chat', all_required=True)"]
+    assert len(Guards(announce).current()) == 2
