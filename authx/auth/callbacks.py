@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import isawaitable
+from functools import partial
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, TypeVar
+
+from authx.auth.types import RunSync
 
 __all__ = ("Callbacks",)
 
@@ -54,11 +57,23 @@ class Callbacks:
         """Whether there is a blocklist."""
         return self.callback_is_token_in_blocklist is not None
 
-    async def is_token_in_blocklist(self, token: str | None, **kwargs: Any) -> bool:
-        """Whether a raw token has been revoked: the blocklist's answer, as it is."""
-        if self.callback_is_token_in_blocklist is None or token is None:
+    async def is_token_in_blocklist(
+        self, token: str | None, *, run_sync: RunSync | None = None, **kwargs: Any
+    ) -> bool:
+        """Whether a raw token has been revoked: the blocklist's answer, as it is.
+
+        Args:
+            token: the token.
+            run_sync: calls a function that is not async where it may block; None calls it here.
+            kwargs: more arguments for the function.
+        """
+        callback = self.callback_is_token_in_blocklist
+        if callback is None or token is None:
             return False
-        answer = self.callback_is_token_in_blocklist(token, **kwargs)
+        if run_sync is None or _is_async(callback):
+            answer = callback(token, **kwargs)
+        else:
+            answer = await run_sync(partial(callback, token, **kwargs))
         return await answer if isawaitable(answer) else answer  # type: ignore[no-any-return]
 
     async def find_subject(self, uid: str) -> Any:
@@ -71,3 +86,8 @@ class Callbacks:
             raise AttributeError("Model callback not set: set_subject_getter says who a user is")
         subject = self.callback_get_model_instance(uid)
         return await subject if isawaitable(subject) else subject
+
+
+def _is_async(callback: Callable[..., Any]) -> bool:
+    """Whether calling does no more than make what can be awaited."""
+    return iscoroutinefunction(callback) or iscoroutinefunction(type(callback).__call__)

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from authx.auth.callbacks import Callbacks
 from authx.auth.clock import Clock, system_clock
 from authx.auth.config import AuthXConfig
 from authx.auth.cookies import set_token_cookies, unset_token_cookies
@@ -19,21 +18,21 @@ from authx.auth.guards import (
     Terms,
     admit,
     admit_websocket,
-    check_blocklist,
     rate_guard,
     scopes_guard,
     token_guard,
 )
-from authx.auth.identity import Identity
 from authx.auth.issuer import Issuer
 from authx.auth.limiter import KeyFunc, RateLimiter
 from authx.auth.locations import find_token
+from authx.auth.logout import log_out
 from authx.auth.middleware import answer_and_renew
 from authx.auth.openapi import Guard
 from authx.auth.responses import ErrorResponses
+from authx.auth.revocation import InMemoryRevocations, Revocations
+from authx.auth.revoker import Revoker
 from authx.auth.schema import RequestToken, TokenPayload, TokenResponse
 from authx.auth.shortcuts import Shortcuts
-from authx.auth.tracking import SessionTracking
 from authx.auth.types import (
     DateTimeExpression,
     StringOrSequence,
@@ -46,7 +45,7 @@ from authx.auth.verifier import RolesClaim, Verifier
 __all__ = ("AuthX",)
 
 
-class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
+class AuthX(ErrorResponses, Revoker, Shortcuts, Generic[T]):
     """Makes, carries and verifies the tokens of one login, and guards routes with them.
 
     ``T`` is what stands for a user in the app; see :meth:`set_subject_getter`.
@@ -56,6 +55,8 @@ class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
         model: accepted for the apps that pass it, and not used.
         login_type: a name for this login, written into its tokens, where an app has several.
         roles_claim: where an identity's roles are; see :class:`~authx.auth.verifier.Verifier`.
+        revocations: where it is kept what was ended before its time; in this process if None. Logins may
+            share it if the same name is the same user in all of them.
         clock: gives the current time in Unix seconds.
     """
 
@@ -66,9 +67,11 @@ class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
         login_type: str | None = None,
         *,
         roles_claim: RolesClaim = "roles",
+        revocations: Revocations | None = None,
         clock: Clock = system_clock,
     ) -> None:
         config = AuthXConfig() if config is None else config
+        self.revocations = InMemoryRevocations(clock=clock) if revocations is None else revocations
         self._issuer = Issuer(config, login_type=login_type, clock=clock)
         self._verifier = Verifier(config, login_type=login_type, roles_claim=roles_claim, clock=clock)
         self._clock = clock
@@ -125,8 +128,8 @@ class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
             data: more claims; see :meth:`Issuer.token <authx.auth.issuer.Issuer.token>`.
             audience: instead of the settings'.
             scopes: what the token permits; None writes no claim.
-            session: the id of the login session the token ends with, see :meth:`create_session`; None
-                writes no claim.
+            session: the id of the login session the token ends with, see :meth:`create_session` and
+                :meth:`revoke_session`; None writes no claim.
 
         Raises:
             BadConfigurationError: the settings hold no key to sign with.
@@ -226,18 +229,6 @@ class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
             verify_csrf=verify_csrf and token.location == "cookies",
         )
         return TokenPayload.from_claims(claims)
-
-    # --- what ended before its time -------------------------------------------------------------------
-
-    async def check_revocation(self, token: str, holder: Identity | TokenPayload) -> None:
-        """Check that nobody ended a verified token, nor the session it belongs to, before its time.
-
-        Raises:
-            RevokedTokenError: the blocklist holds the token.
-            SessionRevoked: the session does not go on.
-        """
-        await check_blocklist(self, token)
-        await self.check_session(holder)
 
     # --- requests -------------------------------------------------------------------------------------
 
@@ -401,3 +392,16 @@ class AuthX(ErrorResponses, Callbacks, SessionTracking, Shortcuts, Generic[T]):
         """Remove the cookies of both tokens."""
         self.unset_access_cookies(response)
         self.unset_refresh_cookies(response)
+
+    async def logout(self, request: Request, response: Response) -> None:
+        """End the session that the tokens of a request name, or else the tokens, and remove the cookies.
+
+        Every place of the settings is looked at. No token, or one that will not do, is nothing to end, so
+        this may be called again. What was ended is on record before this returns.
+
+        Raises:
+            CSRFError: a token came in a cookie without its CSRF value, where the settings demand it for
+                the method. Then nothing is ended, and the cookies stay.
+            ValueError: a token names neither a session nor, by a ``jti``, itself. Then the cookies stay.
+        """
+        await log_out(self, request, response)

@@ -14,10 +14,11 @@ from starlette.websockets import WebSocket
 
 from authx.auth.config import AuthXConfig
 from authx.auth.csrf import demands_csrf
-from authx.auth.exceptions import InsufficientScopeError, RevokedTokenError
+from authx.auth.exceptions import InsufficientScopeError
 from authx.auth.identity import Identity
 from authx.auth.locations import find_websocket_token
 from authx.auth.openapi import Guard, documented, security_schemes
+from authx.auth.revocation import holder_of
 from authx.auth.schema import RequestToken, TokenPayload
 from authx.auth.types import TokenLocations
 
@@ -26,8 +27,9 @@ __all__ = (
     "Terms",
     "admit",
     "admit_websocket",
-    "check_blocklist",
+    "check_current",
     "find_current",
+    "go_on",
     "rate_guard",
     "scopes_guard",
     "token_guard",
@@ -56,8 +58,8 @@ class Login(Protocol):
     ) -> RequestToken:
         """Find a refresh token."""
 
-    async def is_token_in_blocklist(self, token: str | None, **kwargs: Any) -> bool:
-        """Whether a raw token has been revoked."""
+    async def check_blocklist(self, token: str) -> None:
+        """Raise if a raw token has been revoked."""
 
     def verify_token(
         self,
@@ -67,6 +69,9 @@ class Login(Protocol):
         verify_csrf: bool = True,
     ) -> TokenPayload:
         """Verify a token."""
+
+    async def check_ended(self, holder: Identity) -> None:
+        """Raise if a verified token, its session or its user was ended."""
 
     async def check_session(self, holder: Identity | TokenPayload) -> None:
         """Raise if the session of a verified token has ended."""
@@ -131,14 +136,13 @@ async def admit(auth: Login, request: Request, terms: Terms) -> TokenPayload:
 
     Raises:
         MissingTokenError: there is none.
-        RevokedTokenError: it was ended before its time, whatever it is.
-        SessionRevoked: the session it belongs to was.
+        RevokedTokenError: it was ended before its time, or its session or its user was.
+        SessionRevoked: the session it belongs to does not go on.
         AuthXException: it will not do; see ``AuthX.verify_token``.
     """
     token = await find_current(auth, request, terms)
     payload = verify_on_terms(auth, request, token, terms)
-    await auth.check_session(payload)
-    return payload
+    return await go_on(auth, request, payload)
 
 
 async def find_current(auth: Login, request: Request, terms: Terms) -> RequestToken:
@@ -155,7 +159,7 @@ async def find_current(auth: Login, request: Request, terms: Terms) -> RequestTo
         token = await find(request, terms.locations, demand_csrf=False)
     else:
         token = await find(request, terms.locations)
-    await check_blocklist(auth, token.token)
+    await auth.check_blocklist(token.token)
     return token
 
 
@@ -180,16 +184,38 @@ async def admit_websocket(auth: Login, websocket: WebSocket) -> TokenPayload:
         AuthXException: as :func:`admit`.
     """
     token = find_websocket_token(websocket, auth.config, login_type=auth.login_type)
-    await check_blocklist(auth, token.token)
+    await auth.check_blocklist(token.token)
     payload = auth.verify_token(token, verify_csrf=False)
+    return await go_on(auth, websocket, payload)
+
+
+async def go_on(auth: Login, connection: HTTPConnection, payload: TokenPayload) -> TokenPayload:
+    """See that a verified token goes on, and give its claims with the rights of today.
+
+    Raises:
+        RevokedTokenError: it was ended before its time, or its session or its user was.
+        SessionRevoked: the session it belongs to does not go on.
+    """
+    await check_current(auth, payload)
+    # Whoever serves a request writes its scope; what a client sends ends up in other keys of it.
+    identity = connection.scope.get("authx.identity")
+    if not isinstance(identity, Identity) or not identity.overridden:
+        return payload
+    # Two without an id are one: such a request holds the token of the identity, and no other.
+    if holder_of(payload).token_id != identity.token_id:
+        return payload
+    return payload.model_copy(update={"scopes": sorted(identity.scopes)})
+
+
+async def check_current(auth: Login, payload: TokenPayload) -> None:
+    """Check that a verified token goes on. Whether it is in the blocklist has been asked before.
+
+    Raises:
+        RevokedTokenError: it was ended before its time, or its session or its user was.
+        SessionRevoked: the session it belongs to does not go on.
+    """
+    await auth.check_ended(holder_of(payload, auth.config.JWT_IDENTITY_CLAIM))
     await auth.check_session(payload)
-    return payload
-
-
-async def check_blocklist(auth: Login, token: str) -> None:
-    """Raise :exc:`RevokedTokenError` if the blocklist holds a raw token."""
-    if await auth.is_token_in_blocklist(token):
-        raise RevokedTokenError("Token has been revoked", login_type=auth.login_type)
 
 
 def _documented(guard: Guard, auth: Login, terms: Terms) -> Guard:

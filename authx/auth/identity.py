@@ -57,6 +57,8 @@ class Identity:
     """Unix seconds; None is never."""
     login_type: str | None = None
     fresh: bool = False
+    overridden: bool = False
+    """Whether the rights were changed since the token was verified: scopes and roles are not the token's."""
     claims: Mapping[str, Any] = field(default_factory=Claims, repr=False, compare=False)
     """All claims of the token, read-only."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +28,14 @@ class Issuer:
         self.login_type = login_type
         """Written into every token, so that several AuthX may share a key."""
         self._clock = clock
+        self._longest = 0.0
+        """Seconds: the longest that a token made so far can last."""
+
+    @property
+    def longest_lifetime(self) -> float:
+        """Seconds: the longest that a token can last, of the settings' and of any made so far."""
+        settings = (self._lifetime("access"), self._lifetime("refresh"))
+        return max(self._longest, *(_seconds(lifetime) for lifetime in settings))
 
     def token(
         self,
@@ -83,6 +92,8 @@ class Issuer:
             aud=config.JWT_ENCODE_AUDIENCE if audience is None else audience,
             scopes=scopes,
         )
+        lasts = math.inf if payload.exp is None else payload.expiry_datetime.timestamp() - now
+        self._longest = max(self._longest, lasts)
         return payload.encode(config.private_key, config.JWT_ALGORITHM, headers=headers, data=claims)
 
     def _lifetime(self, kind: TokenType) -> timedelta | None:
@@ -102,3 +113,7 @@ def _moment(expiry: DateTimeExpression | None, now: float) -> datetime | None:
     if isinstance(expiry, timedelta):
         return datetime.fromtimestamp(now, UTC) + expiry
     return expiry
+
+
+def _seconds(lifetime: timedelta | None) -> float:
+    return math.inf if lifetime is None else lifetime.total_seconds()

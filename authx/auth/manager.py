@@ -14,7 +14,7 @@ from authx.auth.exceptions import (
     PolicyDeniedError,
 )
 from authx.auth.facade import AuthX
-from authx.auth.guards import Terms, find_current, verify_on_terms
+from authx.auth.guards import Terms, find_current, go_on, verify_on_terms
 from authx.auth.openapi import Guard, documented, security_schemes
 from authx.auth.policy import (
     PolicyContext,
@@ -277,8 +277,7 @@ class AuthManager(ErrorResponses):
             self._check_others(login_type, token, terms)
             raise
         _check_login_type(payload, login_type)
-        await auth.check_session(payload)
-        return payload
+        return await go_on(auth, request, payload)
 
     def _check_others(self, login_type: str, token: RequestToken, terms: Terms) -> None:
         """Raise :exc:`LoginTypeMismatchError` if a token is one of another login."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from authx.auth.config import AuthXConfig
 from authx.auth.csrf import demands_csrf
 from authx.auth.exceptions import AuthXException
-from authx.auth.guards import Login, check_blocklist
+from authx.auth.guards import Login, check_current
 from authx.auth.locations import find_token
 from authx.auth.schema import TokenPayload
 
@@ -72,13 +72,18 @@ async def _renew(auth: RenewingLogin, request: Request, response: Response, now:
     payload = auth.verify_token(token, verify_csrf=False)
     if payload.exp is None:
         return
-    left = payload.expiry_datetime.timestamp() - now()
+    # Read before it is asked what was ended: what ends meanwhile ends the new token, too, as made before.
+    made_at = now()
+    left = payload.expiry_datetime.timestamp() - made_at
     if left >= config.JWT_IMPLICIT_REFRESH_DELTATIME.total_seconds():
         return
-    await check_blocklist(auth, token.token)
-    await auth.check_session(payload)
+    await auth.check_blocklist(token.token)
+    await check_current(auth, payload)
     renewed = auth.create_access_token(
-        payload.sub, data=_carried_over(auth, payload), audience=payload.aud, scopes=payload.scopes
+        payload.sub,
+        data={**_carried_over(auth, payload), "iat": int(made_at)},
+        audience=payload.aud,
+        scopes=payload.scopes,
     )
     auth.set_access_cookies(renewed, response)
 

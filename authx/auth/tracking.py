@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from authx.auth.claims import session_of
-from authx.auth.config import AuthXConfig
 from authx.auth.identity import Identity
 from authx.auth.schema import TokenPayload
 from authx.auth.sessions import SessionInfo, check_session
 from authx.auth.types import SessionStoreProtocol
+from authx.auth.verifier import Verifier
 
 if TYPE_CHECKING:
     # Only its two attributes are read.
@@ -18,18 +18,11 @@ if TYPE_CHECKING:
 __all__ = ("SessionTracking",)
 
 
-class _Tracked(Protocol):
-    """A login whose sessions are tracked."""
-
-    _session_store: SessionStoreProtocol | None
-
-    @property
-    def config(self) -> AuthXConfig: ...
-
-
 class SessionTracking:
-    """Begins, lists and ends login sessions. Without a store nothing is kept, and nothing found."""
+    """Begins and lists login sessions. Without a store nothing is kept, and nothing found."""
 
+    _verifier: Verifier
+    """Has the settings."""
     _session_store: SessionStoreProtocol | None = None
 
     def set_session_store(self, store: SessionStoreProtocol) -> None:
@@ -41,7 +34,7 @@ class SessionTracking:
     ) -> SessionInfo:
         """Begin a login session.
 
-        A token made with ``session=`` and its id ends with it, where ``JWT_SESSION_TRACKING`` is on.
+        A token made with ``session=`` and its id ends with it.
 
         Args:
             uid: the user.
@@ -69,28 +62,24 @@ class SessionTracking:
         session: SessionInfo | None = await self._session_store.get(session_id)
         return session
 
-    async def revoke_session(self, session_id: str) -> None:
-        """End a session."""
-        if self._session_store is not None:
-            await self._session_store.delete(session_id)
-
-    async def revoke_all_sessions(self, uid: str) -> None:
-        """End all sessions of a user."""
-        if self._session_store is not None:
-            await self._session_store.delete_all_by_user(uid)
-
-    async def check_session(self: _Tracked, holder: Identity | TokenPayload) -> None:
+    async def check_session(self, holder: Identity | TokenPayload, *, touch: bool | None = None) -> None:
         """Check that the session a verified token belongs to goes on.
 
         Only where ``JWT_SESSION_TRACKING`` is on and there is a store. A token that names no session
         belongs to none.
 
+        Args:
+            holder: who shows the token.
+            touch: whether to write down that the session was active now; None leaves that to the settings.
+
         Raises:
             SessionRevoked: it does not.
         """
-        if self._session_store is None or not self.config.JWT_SESSION_TRACKING:
+        config = self._verifier.config
+        if self._session_store is None or not config.JWT_SESSION_TRACKING:
             return
         session = holder.session if isinstance(holder, Identity) else session_of(holder.custom_claims)
         if session is not None:
-            touch = self.config.JWT_SESSION_UPDATE_LAST_ACTIVE
+            if touch is None:
+                touch = config.JWT_SESSION_UPDATE_LAST_ACTIVE
             await check_session(self._session_store, session, touch=touch)

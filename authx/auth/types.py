@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -18,6 +18,7 @@ __all__ = (
     "Numeric",
     "ObjectOrSequence",
     "RateLimitKeyFunc",
+    "RunSync",
     "SameSitePolicy",
     "SessionStoreProtocol",
     "StringOrSequence",
@@ -74,6 +75,10 @@ TokenLocation: TypeAlias = Literal["headers", "cookies", "json", "query"]
 
 TokenLocations: TypeAlias = Sequence[TokenLocation]
 """Places in a request, in the order in which they are looked at."""
+
+
+RunSync: TypeAlias = Callable[..., Awaitable[Any]]
+"""Calls a function, with the arguments behind it, where it may block, and gives its answer when awaited."""
 
 
 class TokenCallback(Protocol):

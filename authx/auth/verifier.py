@@ -5,6 +5,7 @@ HTTP and sockets go through the same one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -55,6 +56,10 @@ class Verifier:
         self.login_type = login_type
         self._roles_claim = roles_claim
         self._clock = clock
+
+    def now(self) -> float:
+        """The time of this login, in Unix seconds."""
+        return self._clock()
 
     def claims(
         self,
@@ -112,6 +117,25 @@ class Verifier:
             self._attribute(error)
             raise
 
+    def own_claims(self, token: str) -> dict[str, Any]:
+        """Verify that a token is one of this login, and give its claims, be it over, early or for others.
+
+        For those who end it: that it will not do here, or not now, is no reason to leave it alive.
+
+        Raises:
+            JWTDecodeError: it is not.
+            LoginTypeMismatchError: it belongs to another login type.
+        """
+        try:
+            claims = self._signed(token)
+            check_shape(claims)
+            check_registered(claims, now=self._clock(), leeway=math.inf, audience=claims.get("aud"))
+            self._check_login_type(claims)
+        except AuthXException as error:
+            self._attribute(error)
+            raise
+        return claims
+
     def _verified(self, token: str, kind: str | None, fresh: bool) -> dict[str, Any]:
         config = self.config
         claims = self._signed(token)
@@ -143,9 +167,7 @@ class Verifier:
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         config = self.config
-        login_type = claims.get("login_type")
-        if self.login_type is not None and login_type != self.login_type:
-            raise LoginTypeMismatchError(self.login_type, login_type)
+        self._check_login_type(claims)
         user = claims.get(config.JWT_IDENTITY_CLAIM)
         if not isinstance(user, str) or not user:
             raise _malformed(config.JWT_IDENTITY_CLAIM, "must be a non-empty string")
@@ -158,10 +180,15 @@ class Verifier:
             token_id=claims.get("jti"),
             issued_at=None if issued_at is None else float(issued_at),
             expires_at=None if expires_at is None else float(expires_at),
-            login_type=login_type,
+            login_type=claims.get("login_type"),
             fresh=claims.get("fresh", False),
             claims=Claims(claims),
         )
+
+    def _check_login_type(self, claims: Mapping[str, Any]) -> None:
+        login_type = claims.get("login_type")
+        if self.login_type is not None and login_type != self.login_type:
+            raise LoginTypeMismatchError(self.login_type, login_type)
 
     def _roles(self, claims: dict[str, Any]) -> frozenset[str]:
         where = self._roles_claim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -108,3 +108,52 @@ async def test_the_functions_own_answers() -> None:
     callbacks.set_token_blocklist(broken)
     with pytest.raises(RuntimeError, match="x"):
         await callbacks.is_token_in_blocklist("x")
+
+
+class Method:
+    """Functions of an object."""
+
+    def sync(self, token: str, **_: Any) -> bool:
+        return token == "revoked"
+
+    async def awaited(self, token: str, **_: Any) -> bool:
+        return token == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("callback", "runs"),
+    [
+        (lambda token, **_: token == "revoked", True),
+        (Method().sync, True),
+        (partial(Method().sync), True),
+        (delegating, True),
+        (Method().awaited, False),
+        (partial(partial(Method().awaited)), False),
+        (Asking(), False),
+    ],
+)
+async def test_a_function_that_blocks_runs_where_it_may(callback: Any, runs: bool) -> None:
+    """One that is async does not block, and stays in the loop."""
+    callbacks = Callbacks()
+    callbacks.set_token_blocklist(callback)
+    ran: list[str] = []
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any) -> Any:
+        ran.append("elsewhere")
+        return function(*arguments)
+
+    assert await callbacks.is_token_in_blocklist("revoked", run_sync=run_sync) is True
+    assert await callbacks.is_token_in_blocklist("good", run_sync=run_sync) is False
+    assert bool(ran) == runs
+    assert await callbacks.is_token_in_blocklist(None, run_sync=run_sync) is False
+
+
+async def test_more_arguments_go_along() -> None:
+    """Also to where it may block."""
+    callbacks = Callbacks()
+    callbacks.set_token_blocklist(lambda token, tenant: token == tenant)
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    assert await callbacks.is_token_in_blocklist("t", run_sync=run_sync, tenant="t") is True

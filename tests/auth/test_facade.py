@@ -18,14 +18,11 @@ from authx.auth.exceptions import (
     JWTDecodeError,
     MissingTokenError,
     RateLimitExceeded,
-    RevokedTokenError,
-    SessionRevoked,
     TokenExpiredError,
     TokenInvalidSignatureError,
 )
 from authx.auth.facade import AuthX
 from authx.auth.schema import RequestToken
-from authx.auth.sessions import InMemorySessionStore
 from authx.auth.types import TokenLocation, TokenType
 from tests.auth.asking import asking, bearer, request
 from tests.auth.asking import auth_of as auth
@@ -176,24 +173,6 @@ async def test_sessions_in_tokens() -> None:
     assert login.verifier.claims(pair.access_token)["session_id"] == "p"
     assert login.verifier.claims(pair.refresh_token, type="refresh")["session_id"] == "p"
     assert "session_id" not in login.verifier.claims(login.create_access_token("ada"))
-
-
-@pytest.mark.parametrize("holds", ["payload", "identity"])
-async def test_check_revocation(holds: str) -> None:
-    """The blocklist is asked for the token, and the store for its session, by whoever verified it."""
-    login = auth(JWT_SESSION_TRACKING=True)
-    login.set_session_store(InMemorySessionStore())
-    session = await login.create_session("ada")
-    token = login.create_access_token("ada", session=session.session_id)
-    holder = login.verify_token(found(token)) if holds == "payload" else login.verifier.identity(token)
-
-    await login.check_revocation(token, holder)
-    await login.revoke_session(session.session_id)
-    with pytest.raises(SessionRevoked):
-        await login.check_revocation(token, holder)
-    login.set_token_blocklist(lambda raw: raw == token)
-    with pytest.raises(RevokedTokenError):
-        await login.check_revocation(token, holder)
 
 
 async def test_requests() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.websockets import WebSocket
 
@@ -27,16 +29,19 @@ from authx.auth.guards import (
     Terms,
     admit,
     admit_websocket,
-    check_blocklist,
+    check_current,
     find_current,
+    go_on,
     rate_guard,
     scopes_guard,
     token_guard,
     verify_on_terms,
 )
+from authx.auth.identity import Identity
 from authx.auth.schema import RequestToken, TokenPayload
 from authx.auth.sessions import InMemorySessionStore
-from tests.auth.asking import auth_of, bearer, request
+from tests.auth.asking import asking, auth_of, bearer, request
+from tests.auth.forge import NOW, forge
 
 
 class Recording(AuthX[Any]):
@@ -66,6 +71,10 @@ class Recording(AuthX[Any]):
         self.calls.append("verify_token")
         return super().verify_token(*args, **kwargs)
 
+    async def check_ended(self, *args: Any, **kwargs: Any) -> None:
+        self.calls.append("check_ended")
+        await super().check_ended(*args, **kwargs)
+
     async def check_session(self, *args: Any, **kwargs: Any) -> None:
         self.calls.append("check_session")
         await super().check_session(*args, **kwargs)
@@ -84,6 +93,7 @@ async def test_the_order_of_the_checks(kind: str) -> None:
         f"get_{kind}_token_from_request",
         "is_token_in_blocklist",
         "verify_token",
+        "check_ended",
         "check_session",
     ]
 
@@ -127,7 +137,7 @@ async def test_revoked_before_verified() -> None:
         await admit(auth, request(headers=bearer("junk")), Terms())
     assert caught.value.login_type == "admin"
     with pytest.raises(RevokedTokenError):
-        await check_blocklist(auth, "junk")
+        await auth.check_blocklist("junk")
     with pytest.raises(JWTDecodeError):
         await admit(auth, request(headers=bearer("other")), Terms())
 
@@ -244,9 +254,99 @@ async def test_websocket() -> None:
     assert (await admit_websocket(auth, socket(token))).sub == "ada"
     with pytest.raises(AccessTokenRequiredError):
         await admit_websocket(auth, socket(auth.create_refresh_token("ada")))
-    await auth.revoke_session(session.session_id)
+    await store.delete(session.session_id)
     with pytest.raises(SessionRevoked):
         await admit_websocket(auth, socket(token))
     auth.set_token_blocklist(lambda _: True)
     with pytest.raises(RevokedTokenError):
         await admit_websocket(auth, socket(token))
+
+
+async def test_a_user_is_named_by_the_claim_of_the_settings() -> None:
+    """Whoever is ended is ended by the name that an identity has."""
+    auth = auth_of(JWT_IDENTITY_CLAIM="email")
+    token = auth.create_access_token("17", data={"email": "ada@x"})
+    payload = await admit(auth, request(headers=bearer(token)), Terms())
+    await auth.revoke_user("17")
+    await check_current(auth, payload)
+
+    await auth.revoke_user("ada@x")
+    with pytest.raises(RevokedTokenError):
+        await check_current(auth, payload)
+
+
+# --- rights that were changed since -----------------------------------------------------------------------
+
+
+def changed(auth: AuthX[Any], token: str, *scopes: str) -> Identity:
+    """Whom a token stands for, with other rights than it gives."""
+    return replace(auth.verifier.identity(token), scopes=frozenset(scopes), overridden=True)
+
+
+@pytest.mark.parametrize("scopes", [(), ("a",), ("b", "a", "c")])
+async def test_the_rights_of_today(scopes: tuple[str, ...]) -> None:
+    """Who serves the request may know better than the token what its holder may do now."""
+    auth = auth_of()
+    token = auth.create_access_token("ada", scopes=["a", "b"], data={"role": "x"})
+    known: dict[str, Any] = {"authx.identity": changed(auth, token, *scopes)}
+    payload = await admit(auth, request(headers=bearer(token), **known), Terms())
+
+    assert payload.scopes == sorted(scopes)
+    assert payload.custom_claims == {"role": "x"}
+    guard = auth.scopes_required("a", "b")
+    if len(scopes) == 3:
+        await guard(request(headers=bearer(token), **known))
+    else:
+        with pytest.raises(InsufficientScopeError) as caught:
+            await guard(request(headers=bearer(token), **known))
+        assert caught.value.provided == sorted(scopes)
+    opened = socket(token)
+    opened.scope.update(known)
+    assert (await admit_websocket(auth, opened)).scopes == sorted(scopes)
+
+
+async def test_tokens_without_an_id() -> None:
+    """Rights that were taken away stay away, though the payload makes up an id."""
+    auth = auth_of()
+    token = forge({"sub": "ada", "exp": NOW + 60, "scopes": ["a"]})
+    known: dict[str, Any] = {"authx.identity": changed(auth, token)}
+    asked = request(headers=bearer(token), **known)
+
+    assert (await admit(auth, asked, Terms())).scopes == []
+
+
+async def test_rights_of_others() -> None:
+    """Rights as they were verified are the token's; those of another token are not this one's."""
+    auth = auth_of()
+    token = auth.create_access_token("ada", scopes=["a"])
+    other = auth.create_access_token("ada", scopes=["b"])
+    identity = auth.verifier.identity(token)
+    strange: list[Any] = [
+        replace(identity, scopes=frozenset()),
+        changed(auth, other, "b"),
+        {"scopes": ["b"], "overridden": True, "token_id": identity.token_id},
+        None,
+    ]
+    for known in strange:
+        asked = request(headers=bearer(token), **{"authx.identity": known})
+        payload = await admit(auth, asked, Terms())
+        assert payload.scopes == ["a"]
+        assert await go_on(auth, asked, payload) is payload
+
+
+async def test_no_client_says_what_it_may() -> None:
+    """Headers, cookies, query and body of a request end up under other keys of its scope."""
+    auth = auth_of()
+    app = FastAPI()
+
+    @app.post("/{rest:path}", dependencies=[Depends(auth.scopes_required("a"))])
+    async def scopes() -> None: ...
+
+    token = auth.create_access_token("ada", scopes=["b"])
+    claimed = {"authx.identity": "a"}
+    async with asking(app, claimed) as client:
+        answer = await client.post(
+            "/authx.identity", params=claimed, headers=bearer(token) | claimed, json=claimed
+        )
+
+    assert answer.status_code == 403

@@ -79,3 +79,9 @@ def test_roles() -> None:
     assert ADA.has_roles("admin", "staff", all_required=True)
     assert not ADA.has_roles("ADMIN")
     assert not ADA.has_roles()
+
+
+def test_rights_that_were_changed() -> None:
+    """Whether they are the token's is a part of what is compared."""
+    assert not ADA.overridden
+    assert dataclasses.replace(ADA, overridden=True) != ADA

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,3 +154,23 @@ def test_session() -> None:
 
     assert claims["session_id"] == "s"
     assert "session_id" not in claims_of(issuer().token("ada", type="refresh"))
+
+
+def test_the_longest_lifetime() -> None:
+    """Of the settings as they are, and of what was made when they were others, or by its own expiry."""
+    maker = issuer()
+    assert maker.longest_lifetime == 20 * 86_400
+    maker.token("ada", type="access", expiry=datetime.fromtimestamp(NOW, UTC) + timedelta(days=21))
+    maker.token("ada", type="access", expiry=timedelta(days=-1))
+    assert maker.longest_lifetime == 21 * 86_400
+    maker.config.JWT_ACCESS_TOKEN_EXPIRES = timedelta(days=22)
+    assert maker.longest_lifetime == 22 * 86_400
+
+    maker.config.JWT_ACCESS_TOKEN_EXPIRES = None
+    assert maker.longest_lifetime == math.inf
+    maker.config.JWT_ACCESS_TOKEN_EXPIRES = timedelta(days=1)
+    assert maker.longest_lifetime == 21 * 86_400
+    maker.config.JWT_REFRESH_TOKEN_EXPIRES = None
+    maker.token("ada", type="refresh")
+    maker.config.JWT_REFRESH_TOKEN_EXPIRES = timedelta(days=1)
+    assert maker.longest_lifetime == math.inf

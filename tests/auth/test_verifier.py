@@ -465,3 +465,55 @@ def test_anything_at_all(hostile: Any) -> None:
     """What is no string, or a huge one, is no token."""
     with pytest.raises(JWTDecodeError):
         door().identity(hostile)
+
+
+# --- for those who end tokens -----------------------------------------------------------------------------
+
+
+def test_now() -> None:
+    """Whoever has to do with tokens goes by the same clock."""
+    clock = Clock(NOW + 0.5)
+
+    assert door(clock=clock).now() == NOW + 0.5
+    clock.now += 1
+    assert door(clock=clock).now() == NOW + 1.5
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {},
+        {"exp": NOW - 1},
+        {"nbf": NOW + 9},
+        {"iat": NOW + 9},
+        {"aud": "web"},
+        {"iss": "x"},
+        {"type": "refresh"},
+    ],
+)
+def test_own_claims(claims: dict[str, Any]) -> None:
+    """A token that was made by this login is its own, whether it will do or not."""
+    verifier = door("admin", JWT_DECODE_ISSUER="us", JWT_DECODE_AUDIENCE="us")
+    own = token(login_type="admin", **claims)
+
+    assert verifier.own_claims(own) == {**CLAIMS, "login_type": "admin", **claims}
+
+
+@pytest.mark.parametrize(
+    ("not_own", "error"),
+    [
+        (forge({**CLAIMS, "login_type": "admin"}, secret=OTHER_SECRET), TokenInvalidSignatureError),
+        (unsigned(CLAIMS), JWTDecodeError),
+        (token(), LoginTypeMismatchError),
+        (token(login_type="user"), LoginTypeMismatchError),
+        (token(login_type="admin", exp="x"), JWTDecodeError),
+        (token(login_type="admin", jti=5), JWTDecodeError),
+        (token(login_type="admin", aud=5), JWTDecodeError),
+    ],
+)
+def test_what_is_not_its_own(not_own: str, error: type[AuthXException]) -> None:
+    """By another key, of another login, or of no shape that anybody would accept."""
+    with pytest.raises(error) as caught:
+        door("admin").own_claims(not_own)
+
+    assert caught.value.login_type == "admin"
