@@ -13,9 +13,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from authx import AuthXSocket
+from authx import AuthX, AuthXConfig, AuthXSocket
 from authx.socket import ReservedNameError
-from authx.socket.testing import SocketTestClient
+from authx.socket.exceptions import CODES
+from authx.socket.testing import ManualClock, SocketTestClient
 from tests.support import wire
 from tests.support.server import ROOT, serving
 
@@ -349,6 +350,136 @@ async def test_a_guard_that_got_lost_is_told(page: Open, caplog: pytest.LogCaptu
             await client.connect("alice")
 
     assert "lost:scope" in caplog.text
+
+
+# --- docs/validity.md -------------------------------------------------------------------------------------
+
+
+async def test_the_page_about_how_long_a_connection_lasts(page: Open) -> None:
+    validity = page("docs/validity.md")
+    async with SocketTestClient(validity.app) as client:
+        alice = await client.connect("alice", scopes=["chat:write"])
+        assert alice.session["ttl"] == pytest.approx(900 + 5, abs=5)
+        assert await alice.call("message", "hi") == "alice: hi"
+
+        assert await validity.names["mute"]("alice") == 1
+        assert (await alice.expect_denied("message", "hi")).code == "insufficient_scope"
+        await alice.call("authx:refresh", {"token": client.token("alice", scopes=["chat:write"])})
+        assert await alice.call("message", "hi") == "alice: hi"
+        assert "alice goes on until" in validity.names["seen"][0]
+
+        assert await validity.names["promote"]("alice") == 1
+        boss = await client.connect("bob", namespace="/admin", roles=["admin"])
+        assert await boss.call("greet", "carol") == "hello carol"
+        await boss.emit("authx:refresh", {"token": client.token("bob")})
+        closing = await boss.wait_closed()
+        assert closing is not None
+        assert (closing.code, closing.retry) == ("insufficient_role", False)
+
+
+# --- docs/revocation.md -----------------------------------------------------------------------------------
+
+
+async def test_the_page_about_ending_a_login(page: Open) -> None:
+    revocation = page("docs/revocation.md")
+    transport = httpx.ASGITransport(revocation.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as http:
+
+        async def log_in() -> tuple[dict[str, str], dict[str, str]]:
+            tokens = (await http.post("/login/alice")).json()
+            access, refresh = ({"Authorization": f"Bearer {tokens[kind]}"} for kind in ("access", "refresh"))
+            return access, refresh
+
+        async def status(path: str, headers: dict[str, str]) -> int:
+            return (await http.post(path, headers=headers)).status_code
+
+        (here, refresh), (there, _) = await log_in(), await log_in()
+        assert await status("/password", here) == 204
+        assert await status("/password", there) == 401
+        assert await status("/logout", refresh) == 204
+        assert await status("/password", here) == 401
+        assert await status("/logout", here) == 204
+        assert revocation.names["log"] == ["alice", "somebody", "somebody"]
+
+        auth = revocation.names["auth"]
+        token = auth.create_access_token("bob")
+        held = {"Authorization": f"Bearer {token}"}
+        assert await status("/password", {"Authorization": "Bearer junk"}) == 422
+        revocation.names["blocked"].add(auth.verifier.own_claims(token)["jti"])
+        assert await status("/logout-everywhere", held) == 401
+        revocation.names["blocked"].clear()
+        assert await status("/logout-everywhere", held) == 204
+        assert await status("/logout-everywhere", held) == 401
+
+    other = revocation.names["other_auth"]
+    ended = other.create_access_token("carol")
+    await other.revoke_user("carol")
+    assert await other.find_revoked([(ended, other.verifier.identity(ended))]) == [True]
+
+
+# --- docs/protocol.md -------------------------------------------------------------------------------------
+
+
+def test_the_table_of_codes_is_that_of_the_library() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text()
+    table = re.findall(r"^\| `(\w+)` \| (yes|no) \| ([\w ]+) \| .+ \|$", text, re.MULTILINE)
+    explained = re.findall(r"^- \*\*([\w ]+)\*\*:", text, re.MULTILINE)
+
+    assert [(code, retry == "yes") for code, retry, _ in table] == [
+        (code, known.retry) for code, known in CODES.items()
+    ]
+    assert {does for _, _, does in table} == set(explained)
+
+
+def test_the_recipes_go_to_the_login_where_the_table_says(page: Open) -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text()
+    (listed,) = re.findall(r"^const LOG_IN = (\[.*\]);", text, re.MULTILINE)
+    told = set(re.findall(r"^\| `(\w+)` \| \w+ \| log in", text, re.MULTILINE))
+
+    assert set(json.loads(listed)) == page("docs/protocol.md").names["LOG_IN"] == told
+
+
+async def test_what_goes_over_the_wire_is_what_the_page_says(page: Open) -> None:
+    """By the clock of the page, told to clients that hide nothing."""
+    session, refused, expiring, refreshed, denied, by_request, closing, failed = page(
+        "docs/protocol.md"
+    ).shapes
+    app, clock = FastAPI(), ManualClock(1_800_000_000)
+    config = AuthXConfig(JWT_SECRET_KEY="k" * 64, JWT_TOKEN_LOCATION=["headers", "cookies"])
+    auth = AuthX(config, clock=clock)
+    socket = AuthXSocket(app, auth=auth)
+    socket.on("known", lambda: None)
+
+    def token() -> str:
+        return auth.create_access_token("alice", scopes=["chat:write"], data={"roles": ["member"]})
+
+    async with serving(app) as base_url, wire.websocket(base_url) as alice, wire.websocket(base_url) as late:
+        old = token()
+        await alice.connect({"token": old})
+        name, told = (await alice.receive()).data
+        assert isinstance(told.pop("key"), str)
+        del session[1]["key"]
+        assert [name, told] == session
+
+        await alice.emit("mesage", ack=False)
+        assert (await alice.receive()).data == failed
+        assert await alice.emit("authx:refresh", {"token": "nonsense"}) == [denied]
+
+        clock.advance(840)
+        socket.sio.obey_clock()
+        assert (await alice.receive()).data == expiring
+        new = token()
+        assert await alice.emit("authx:refresh", {"token": new}) == [refreshed]
+
+        clock.advance(60)
+        assert (await late.connect({"token": old})).data == refused
+        async with httpx.AsyncClient(base_url=base_url, trust_env=False) as http:
+            cookie = {"Cookie": f"{config.JWT_ACCESS_COOKIE_NAME}={new}"}
+            response = await http.post("/ws/refresh", json={"key": "of nobody"}, headers=cookie)
+        assert (response.status_code, response.json()) == (403, by_request)
+
+        await auth.revoke_token(new)
+        assert (await alice.receive()).data == closing
 
 
 # --- docs/testing.md --------------------------------------------------------------------------------------

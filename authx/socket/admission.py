@@ -13,7 +13,8 @@ from authx.socket.device import Arrival
 from authx.socket.dispatch import Dispatcher
 from authx.socket.exceptions import Refusal
 from authx.socket.failures import as_failure, is_cancelled
-from authx.socket.handshake import Door
+from authx.socket.handshake import Door, Entrant
+from authx.socket.limits import FailureThrottle, UserLimits
 
 __all__ = ("Admission",)
 
@@ -21,20 +22,31 @@ logger = logging.getLogger(__name__)
 
 
 class Admission:
-    """Asks the door, then the app's connect handler.
+    """Asks the door, then the limits, then the app's connect handler.
 
     Args:
         door: Says who is asking.
         dispatcher: The app's handlers.
+        limits: How many connections a user may have.
+        failures: Who has been refused too often.
         timeout: Seconds that the whole of it may take.
         clock: Gives the current time in Unix seconds.
     """
 
     def __init__(
-        self, door: Door, dispatcher: Dispatcher, *, timeout: float, clock: Callable[[], float]
+        self,
+        door: Door,
+        dispatcher: Dispatcher,
+        *,
+        limits: UserLimits,
+        failures: FailureThrottle,
+        timeout: float,
+        clock: Callable[[], float],
     ) -> None:
         self._door = door
         self._dispatcher = dispatcher
+        self._limits = limits
+        self._failures = failures
         self._timeout = timeout
         self._clock = clock
 
@@ -50,6 +62,8 @@ class Admission:
                 if arrival.device.abandoned:
                     await asyncio.wait(arrival.device.abandoned)
                 connection = await self._identify(arrival, payload)
+                # Decided when it enters, for others may be faster; but who has no room now bothers no app.
+                self._limits.make_room(connection)
                 await self._dispatcher.connect(connection, arrival.device.environ, payload)
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
@@ -66,15 +80,14 @@ class Admission:
 
     async def _identify(self, arrival: Arrival, payload: Any) -> Connection:
         handshake = arrival.device.handshake
-        entrant = await self._door.identify(
-            handshake, payload, allow_anonymous=self._dispatcher.allows_anonymous(arrival.namespace)
-        )
+        entrant = await self._ask(arrival, payload)
         return Connection(
             sid=arrival.sid,
             namespace=arrival.namespace,
             device=arrival.device.name,
             transport=arrival.device.id,
             identity=entrant.identity,
+            admitted_as=entrant.identity,
             credential=entrant.credential,
             connected_at=self._clock(),
             address=handshake.address,
@@ -82,6 +95,18 @@ class Admission:
             key=secrets.token_urlsafe(24),
             opened_with=arrival.device.environ.get("asgi.scope", {}),
         )
+
+    async def _ask(self, arrival: Arrival, payload: Any) -> Entrant:
+        """Who the door says it is, unless the address has been refused too often."""
+        handshake = arrival.device.handshake
+        self._failures.check(handshake.address)
+        try:
+            return await self._door.identify(
+                handshake, payload, allow_anonymous=self._dispatcher.allows_anonymous(arrival.namespace)
+            )
+        except Refusal as refusal:
+            self._failures.count(handshake.address, refusal.code)
+            raise
 
 
 def _refusal(error: BaseException) -> Refusal:

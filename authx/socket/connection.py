@@ -47,6 +47,8 @@ class Connection:
     """Whether it has left: what was under way for it goes no further."""
     key: str = field(default="", repr=False)
     """The secret by which a cookie client names this connection over HTTP."""
+    admitted_as: Identity | None = field(default=None, repr=False)
+    """The identity that it came in with, whatever it was refreshed to since."""
     credential: Credential | None = field(default=None, repr=False)
     """What the current identity was made from."""
     opened_with: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -1,4 +1,4 @@
-"""The app's ``CORSMiddleware``, which says which pages may read from it."""
+"""Which pages may read an answer (CORS): what the app's middleware says, and the headers that say so."""
 
 from __future__ import annotations
 
@@ -8,9 +8,32 @@ import re
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 
-from authx.socket.origin import CORSRules
+from authx.socket.handshake import Handshake
+from authx.socket.origin import CORSRules, OriginPolicy
 
-__all__ = ("read_cors_rules",)
+__all__ = ("cors_headers", "read_cors_rules")
+
+
+def cors_headers(handshake: Handshake, method: str | None, origins: OriginPolicy) -> list[tuple[str, str]]:
+    """The headers for the page that asks; none for a page that may not connect.
+
+    Args:
+        handshake: What the request shows.
+        method: The request's; None for a websocket.
+        origins: Which pages may connect.
+    """
+    origin = handshake.origin
+    if origin is None or not origins.permits(origin, handshake.own_origins):
+        return []
+    headers = [("access-control-allow-origin", origin), ("vary", "Origin")]
+    if origins.permits_cookies(origin, handshake.own_origins):
+        headers.append(("access-control-allow-credentials", "true"))
+    if method == "OPTIONS":
+        headers.append(("access-control-allow-methods", "OPTIONS, GET, POST"))
+        wanted = handshake.headers.get("access-control-request-headers")
+        if wanted is not None:
+            headers.append(("access-control-allow-headers", wanted))
+    return headers
 
 
 def read_cors_rules(app: Starlette) -> CORSRules:

@@ -75,6 +75,8 @@ class Dispatcher:
         self._deny_unguarded = deny_unguarded
         self._root = Layer(allow_anonymous=allow_anonymous)
         self._namespaces: dict[str, _Namespace] = {}
+        self._on_refresh: dict[str, Invocation] = {}
+        """By namespace. They serve none: a namespace is there for its events."""
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -142,8 +144,7 @@ class Dispatcher:
         entry = namespace.entries.get("connect")
         path = tuple(namespace.around) if entry is None else entry.path
         try:
-            own = [] if entry is None else [entry.guards]
-            await Guards(around=[*(layer.guards for layer in namespace.around), *own]).judge(connection)
+            await self._of_namespace(namespace).judge(connection)
             if entry is None:
                 return
             verdict = await entry.invocation.call_named(connection, {"environ": environ, "auth": auth})
@@ -153,6 +154,50 @@ class Dispatcher:
             raise
         if verdict is False:
             raise Refusal("policy_denied", "Connection refused")
+
+    def on_refresh(self, handler: Callable[..., Any], namespace: str) -> None:
+        """Let ``handler`` hear of every connection in ``namespace`` that goes on with a newer token.
+
+        Raises:
+            TypeError: for a signature that cannot work: there are no arguments to be given.
+        """
+        invocation = self._injector.compile(handler)
+        if invocation.arity:
+            raise TypeError(f"{handler!r} asks for arguments, which a refresh does not have")
+        self._on_refresh[namespace] = invocation
+
+    async def refreshed(self, connection: Connection) -> None:
+        """Tell the app of a refresh; its failure is logged, what was refreshed is refreshed."""
+        handler = self._on_refresh.get(connection.namespace)
+        if handler is None:
+            return
+        try:
+            await handler.call_named(connection, {})
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled(error):
+                raise
+            logger.exception("the refresh handler of %s failed", connection.namespace)
+
+    async def judge_again(self, connection: Connection) -> None:
+        """Ask the guards of who may be in the namespace about the identity of now.
+
+        Raises:
+            Exception: what the first of them raises that does not let the connection stay.
+        """
+        namespace = self._namespaces.get(connection.namespace)
+        if namespace is not None:
+            for guard in self._of_namespace(namespace):
+                if getattr(guard, "authorizes", True):
+                    verdict = guard.judge(connection)
+                    if verdict is not None:
+                        await verdict
+
+    @staticmethod
+    def _of_namespace(namespace: _Namespace) -> Guards:
+        """The guards that judge whoever connects."""
+        connect = namespace.entries.get("connect")
+        own = [] if connect is None else [connect.guards]
+        return Guards(around=[*(layer.guards for layer in namespace.around), *own])
 
     def warn_of_lost_guards(self) -> None:
         """Log the guards that were put on functions which no handler calls, as far as can be told."""
@@ -171,8 +216,22 @@ class Dispatcher:
                 raise
             logger.exception("the disconnect handler of %s failed", connection.namespace)
 
-    async def event(self, connection: Connection, event: str, arguments: Sequence[Any]) -> Outcome:
-        """Let ``event`` through the guards to its handler. Never raises what a handler raises."""
+    async def event(
+        self,
+        connection: Connection,
+        event: str,
+        arguments: Sequence[Any],
+        *,
+        obey_clock: Callable[[], None] | None = None,
+    ) -> Outcome:
+        """Let ``event`` through the guards to its handler. Never raises what a handler raises.
+
+        Args:
+            connection: Whose event it is.
+            event: Its name.
+            arguments: As they came.
+            obey_clock: Ends the connections whose time is over; asked when the guards have taken theirs.
+        """
         entry = self._taker(connection.namespace, event)
         if entry is None:
             return await self._answer(connection, event, Denial("unknown_event"), (self._root,))
@@ -180,6 +239,8 @@ class Dispatcher:
             arguments = (event, *arguments)
         try:
             await self._judge(entry, connection)
+            if obey_clock is not None:
+                obey_clock()
             if connection.ended:
                 # While a guard took its time; nobody hears the outcome.
                 return Outcome()
@@ -202,10 +263,15 @@ class Dispatcher:
             raise Denial("policy_denied")
         if connection.identity is None and not entry.admits_anonymous:
             raise Denial("missing_token")
-        for guard in guards:
-            verdict = guard.judge(connection)
-            if verdict is not None:
-                await verdict
+        while True:
+            judged = connection.identity
+            for guard in guards:
+                verdict = guard.judge(connection)
+                if verdict is not None:
+                    await verdict
+            # Who was given another identity meanwhile is judged by that one.
+            if connection.identity is judged:
+                return
 
     @staticmethod
     async def _answer(

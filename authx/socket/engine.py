@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
-from authx.socket.cors import read_cors_rules
+from authx.socket.cors import cors_headers, read_cors_rules
 from authx.socket.engine_log import EngineLog
 from authx.socket.frames import readable, split_payload
 from authx.socket.handshake import Handshake
@@ -209,19 +209,7 @@ class Engine(engineio.AsyncServer):
     def _cors_headers(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The CORS headers for the page that asks; none for a page that may not connect."""
         scope = environ["asgi.scope"]
-        handshake = read_handshake(scope)
-        origin = handshake.origin
-        if origin is None or not self._origins.permits(origin, handshake.own_origins):
-            return []
-        headers = [("access-control-allow-origin", origin), ("vary", "Origin")]
-        if self._origins.permits_cookies(origin, handshake.own_origins):
-            headers.append(("access-control-allow-credentials", "true"))
-        if scope.get("method") == "OPTIONS":
-            headers.append(("access-control-allow-methods", "OPTIONS, GET, POST"))
-            wanted = handshake.headers.get("access-control-request-headers")
-            if wanted is not None:
-                headers.append(("access-control-allow-headers", wanted))
-        return headers
+        return cors_headers(read_handshake(scope), scope.get("method"), self._origins)
 
 
 def read_handshake(scope: Scope) -> Handshake:

@@ -67,12 +67,26 @@ class Exchange(Surface):
     async def _run_event(
         self, connection: Connection, event: str, arguments: list[Any], ack: int | None
     ) -> None:
-        outcome = await self._dispatcher.event(connection, event, arguments)
+        self.obey_clock()
+        if connection.ended:
+            return
+        outcome = await self._dispatcher.event(connection, event, arguments, obey_clock=self.obey_clock)
+        await self._tell_outcome(connection, event, ack, outcome.values, outcome.failure)
+
+    async def _tell_outcome(
+        self,
+        connection: Connection,
+        event: str,
+        ack: int | None,
+        values: tuple[Any, ...],
+        failure: SocketError | None,
+    ) -> None:
         try:
-            frames = self._outcome_frames(connection, event, ack, outcome.values, outcome.failure)
+            frames = self._outcome_frames(connection, event, ack, values, failure)
         except Exception:
             logger.exception("the outcome of %r in %s can't be told", event, connection.namespace)
             frames = self._outcome_frames(connection, event, ack, (), Denial("internal_error"))
+        self.obey_clock()
         if self.registry.get(connection.sid) is connection:
             await self._send_frames(connection.transport, frames)
 
@@ -94,6 +108,7 @@ class Exchange(Surface):
         return []
 
     async def _handle_ack(self, eio_sid: str, namespace: str | None, ack: int, data: list[Any]) -> None:
+        self.obey_clock()
         connection = self.registry.at(eio_sid, namespace or _DEFAULT)
         # Id 0 is where the manager keeps its counter.
         if connection is not None and ack > 0 and ack in self.manager.callbacks.get(connection.sid, ()):
@@ -108,7 +123,7 @@ class Exchange(Surface):
     async def _send(
         self, transport: str, kind: int, namespace: str, data: Any, ack: int | None = None
     ) -> None:
-        await self._send_packet(transport, self.packet_class(kind, data=data, namespace=namespace, id=ack))
+        await self._send_frames(transport, self._encoded(kind, namespace, data, ack))
 
     async def _send_frames(self, transport: str, frames: list[str | bytes]) -> None:
         for frame in frames:

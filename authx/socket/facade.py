@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from functools import cache, wraps
-from types import MethodType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Concatenate,
-    Generic,
-    ParamSpec,
-    Protocol,
-    TypeVar,
-    cast,
-    overload,
-)
+from functools import cache
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakSet
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from authx.socket.audience import Audience, Selection
 from authx.socket.dispatch import Dispatcher
+from authx.socket.endpoint import RefreshEndpoint
 from authx.socket.engine import read_cors_rules
 from authx.socket.handshake import Door, Login
+from authx.socket.instance import Shared, Waiting, event_decorator, forwarded
+from authx.socket.limits import WhenFull
 from authx.socket.material import Supply
 from authx.socket.origin import AllowedOrigins, OriginPolicy
 from authx.socket.packets import Packet
@@ -43,65 +35,10 @@ __all__ = ("AuthXSocket",)
 
 logger = logging.getLogger(__name__)
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # They would open the door, or answer events past it.
 _REFUSED_OPTIONS = frozenset({"always_connect", "async_handlers"})
-
-
-class _Shared(Generic[_P, _R]):
-    """A method that, called on the class, means the one instance there is."""
-
-    def __init__(self, method: Callable[Concatenate[Any, _P], _R]) -> None:
-        self._method = method
-
-    def __get__(self, instance: AuthXSocket | None, owner: type[AuthXSocket]) -> Callable[_P, _R]:
-        if instance is not None:
-            return MethodType(self._method, instance)
-
-        @wraps(self._method)
-        def on_the_only_instance(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            only = owner._only(self._method.__name__)  # noqa: SLF001 - a part of the class
-            return self._method(only, *args, **kwargs)
-
-        return on_the_only_instance
-
-
-class _EventDecorator(Protocol):
-    """``@socket.event`` and ``@socket.event(namespace="/chat")``."""
-
-    @overload
-    def __call__(self, handler: _F, /) -> _F: ...
-
-    @overload
-    def __call__(self, *, namespace: str | None = None) -> Callable[[_F], _F]: ...
-
-
-def _event_decorator(shared: _Shared[..., Any]) -> _EventDecorator:
-    """``shared`` for type checkers, which would not keep the types of both ways to use it."""
-    return cast("_EventDecorator", shared)
-
-
-def _forwarded(method: Callable[Concatenate[Server, _P], _R]) -> _Shared[_P, _R]:
-    """A method of the server behind the socket, under the same name."""
-
-    @wraps(method)
-    def forward(socket: Any, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return method(socket.sio, *args, **kwargs)
-
-    return _Shared(forward)
-
-
-class _Waiting:
-    """Handlers declared on the class before there is an instance."""
-
-    def __init__(self) -> None:
-        self.handlers: list[tuple[str, Callable[..., Any], str | None]] = []
-
-    def _register(self, event: str, handler: Callable[..., Any], namespace: str | None) -> None:
-        self.handlers.append((event, handler, namespace))
 
 
 class AuthXSocket:
@@ -124,12 +61,30 @@ class AuthXSocket:
             those there, the transport is not read until one has ended. An acknowledgement that a handler
             waits for is not found meanwhile, and a transport that is not read for longer than a ping takes
             is closed. What waits when a connection ends is dropped.
+        grace: Seconds for which a connection goes on after its token is over. Guards go on, too; what a
+            handler depends on as over HTTP does not.
+        expiring_before: Seconds before the end at which the client is told with ``authx:expiring``, or a
+            third of the time it has, if that is shorter.
+        sweep_interval: Seconds from one question to the login which of the connections were revoked to the
+            next, beside the revocations that end connections at once.
+        max_connections_per_user: How many connections a user may have in one namespace, counted on this
+            node; None is any number.
+        when_full: What happens to one too many: ``"refuse"`` refuses it, ``"drop_oldest"`` lets it in and
+            ends the oldest. After a broken network an old connection counts for as long as a ping takes to
+            fail, and a page that comes back may be refused.
+        single_session: Let users be connected with one login session at a time: the newest ends the
+            connections of the others, in all namespaces of this node. Tokens that name no session are told
+            apart by their ids, so tabs that refresh their tokens need sessions to be known as one login.
+        max_failures_per_address: How often per minute an address may be refused for what it shows (not for
+            a token that has expired); then it is ``rate_limited``. None is any number. The address is the
+            one that the ASGI server tells: behind a proxy, have the server trust the proxy's headers, or
+            all clients count as one.
         client_manager: A python-socketio client manager, for several processes.
         options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
     """
 
     _instances: ClassVar[WeakSet[AuthXSocket]] = WeakSet()
-    _waiting: ClassVar[_Waiting] = _Waiting()
+    _waiting: ClassVar[Waiting] = Waiting()
 
     def __init__(
         self,
@@ -144,6 +99,13 @@ class AuthXSocket:
         deny_unguarded: bool = False,
         connect_timeout: float = 10.0,
         max_in_flight: int = 32,
+        grace: float = 0.0,
+        expiring_before: float = 60.0,
+        sweep_interval: float = 30.0,
+        max_connections_per_user: int | None = None,
+        when_full: WhenFull = "refuse",
+        single_session: bool = False,
+        max_failures_per_address: int | None = 100,
         client_manager: Any = None,
         **options: Any,
     ) -> None:
@@ -158,8 +120,10 @@ class AuthXSocket:
             raise TypeError("AuthXSocket serves the namespaces that have handlers, and those given by name")
         if max_in_flight < 1:
             raise ValueError("max_in_flight is at least 1")
+        if not (0 <= grace < inf and 0 <= expiring_before < inf and 0 < sweep_interval < inf):
+            raise ValueError("grace, expiring_before and sweep_interval are seconds, and the last is not 0")
         options.setdefault("serializer", Packet)
-        origins = OriginPolicy(cors_allowed_origins, cache(lambda: read_cors_rules(app)))
+        self._origins = OriginPolicy(cors_allowed_origins, cache(lambda: read_cors_rules(app)))
         self._dispatcher = Dispatcher(
             Supply(
                 provided={AuthXSocket: self},
@@ -170,11 +134,18 @@ class AuthXSocket:
             allow_anonymous=allow_anonymous or auth is None,
         )
         self.sio = Server(
-            door=Door(auth, origins, allow_anonymous=allow_anonymous),
+            door=Door(auth, self._origins, allow_anonymous=allow_anonymous),
             dispatcher=self._dispatcher,
             connect_timeout=connect_timeout,
             max_in_flight=max_in_flight,
-            origins=origins,
+            grace=grace,
+            expiring_before=expiring_before,
+            sweep_interval=sweep_interval,
+            max_connections_per_user=max_connections_per_user,
+            when_full=when_full,
+            single_session=single_session,
+            max_failures_per_address=max_failures_per_address,
+            origins=self._origins,
             client_manager=client_manager,
             async_mode=async_mode,
             logger=_logger("authx.socket.server", options.pop("logger", False)),
@@ -190,12 +161,12 @@ class AuthXSocket:
         """The app's ``AuthX``."""
         self.path = f"{mount_location.rstrip('/')}/{socketio_path.strip('/')}"
         """Where it is served, as clients give it in their ``path`` option."""
-        self._mount(app, self.path)
+        self._mount(app, self.path, f"{mount_location.rstrip('/')}/refresh")
         _shut_down_with(app, self.shutdown)
 
     # Handlers -----------------------------------------------------------------------------------------
 
-    @_Shared
+    @Shared
     def on(
         self, event: str, handler: Callable[..., Any] | None = None, namespace: str | None = None
     ) -> Callable[[_F], _F]:
@@ -214,8 +185,8 @@ class AuthXSocket:
             register(handler)
         return register
 
-    @_event_decorator
-    @_Shared
+    @event_decorator
+    @Shared
     def event(
         self, handler: Callable[..., Any] | None = None, *, namespace: str | None = None
     ) -> Callable[..., Any]:
@@ -223,6 +194,25 @@ class AuthXSocket:
 
         def register(function: _F) -> _F:
             self._register(function.__name__, function, namespace)
+            return function
+
+        return register if handler is None else register(handler)
+
+    @event_decorator
+    @Shared
+    def on_refresh(
+        self, handler: Callable[..., Any] | None = None, *, namespace: str | None = None
+    ) -> Callable[..., Any]:
+        """Register what is called when a connection goes on with a newer token: ``@socket.on_refresh``.
+
+        Parameters are injected as into a connect handler. What it raises is logged, and undoes nothing.
+
+        Raises:
+            TypeError: for a signature that cannot work.
+        """
+
+        def register(function: _F) -> _F:
+            self._dispatcher.on_refresh(function, namespace or "/")
             return function
 
         return register if handler is None else register(handler)
@@ -264,22 +254,22 @@ class AuthXSocket:
 
     # Audiences ----------------------------------------------------------------------------------------
 
-    @_Shared
+    @Shared
     def to_user(self, *users: str) -> Audience:
         """Everything that ``users`` have open, on every device."""
         return self._audience(user_room, users)
 
-    @_Shared
+    @Shared
     def to_role(self, *roles: str) -> Audience:
         """Everybody who has any of ``roles``."""
         return self._audience(role_room, roles)
 
-    @_Shared
+    @Shared
     def to_session(self, *sessions: str) -> Audience:
         """Everything opened with one of the login ``sessions``."""
         return self._audience(session_room, sessions)
 
-    @_Shared
+    @Shared
     def to_room(self, *rooms: str) -> Audience:
         """Everybody in any of the app's ``rooms``; a sid is the room of one connection.
 
@@ -289,33 +279,55 @@ class AuthXSocket:
         check_room(*rooms)
         return self._audience(lambda room: room, rooms)
 
-    @_Shared
+    @Shared
     def everyone(self) -> Audience:
         """Everybody, in one namespace."""
         return Audience(self.sio, Selection(rooms=None))
 
+    async def update_user(
+        self, user: str, *, scopes: Iterable[str] | None = None, roles: Iterable[str] | None = None
+    ) -> int:
+        """Give the connections of ``user`` on this node other rights, until they show a newer token.
+
+        Roles, rooms and guards follow at once, and the clients are told with ``authx:session``. Who comes in
+        later has the rights of their token.
+
+        Args:
+            user: Whose.
+            scopes: In place of theirs; None leaves them.
+            roles: In place of theirs; None leaves them.
+
+        Returns:
+            How many connections that were.
+
+        Raises:
+            TypeError: for scopes or roles that are no collection of strings.
+        """
+        return await self.sio.update_user(user, scopes=scopes, roles=roles)
+
     # What python-socketio's server offers, by the names that apps know ---------------------------------
 
-    emit = _forwarded(Server.emit)
-    send = _forwarded(Server.send)
-    call = _forwarded(Server.call)
-    enter_room = _forwarded(Server.enter_room)
-    leave_room = _forwarded(Server.leave_room)
-    close_room = _forwarded(Server.close_room)
-    rooms = _forwarded(Server.rooms)
-    get_session = _forwarded(Server.get_session)
-    save_session = _forwarded(Server.save_session)
-    session = _forwarded(Server.session)
-    disconnect = _forwarded(Server.disconnect)
-    handle_request = _forwarded(Server.handle_request)
-    start_background_task = _forwarded(Server.start_background_task)
-    sleep = _forwarded(Server.sleep)
-    is_asyncio_based = _forwarded(Server.is_asyncio_based)
+    emit = forwarded(Server.emit)
+    send = forwarded(Server.send)
+    call = forwarded(Server.call)
+    enter_room = forwarded(Server.enter_room)
+    leave_room = forwarded(Server.leave_room)
+    close_room = forwarded(Server.close_room)
+    rooms = forwarded(Server.rooms)
+    get_session = forwarded(Server.get_session)
+    save_session = forwarded(Server.save_session)
+    session = forwarded(Server.session)
+    disconnect = forwarded(Server.disconnect)
+    handle_request = forwarded(Server.handle_request)
+    start_background_task = forwarded(Server.start_background_task)
+    sleep = forwarded(Server.sleep)
+    is_asyncio_based = forwarded(Server.is_asyncio_based)
 
-    @_Shared
+    @Shared
     def attach(self, app: Starlette, socketio_path: str = "socket.io") -> None:
-        """Serve the same socket on a further app, at ``/{socketio_path}``."""
-        self._mount(app, f"/{socketio_path.strip('/')}")
+        """Serve the same socket on a further app, at ``/{socketio_path}``, and refresh below that."""
+        path = f"/{socketio_path.strip('/')}"
+        self._mount(app, path, f"{path}/refresh")
 
     async def shutdown(self) -> None:
         """Close every transport and end every task; the app's lifespan does it."""
@@ -331,7 +343,10 @@ class AuthXSocket:
             raise ValueError("an audience needs at least one name")
         return Audience(self.sio, Selection(tuple(map(room, names))))
 
-    def _mount(self, app: Starlette, path: str) -> None:
+    def _mount(self, app: Starlette, path: str, refresh_path: str) -> None:
+        if self.auth is not None:
+            endpoint = RefreshEndpoint(self.sio, self._origins)
+            app.router.routes.append(Route(refresh_path, endpoint.answer, methods=endpoint.methods))
         app.router.routes.append(Mount(path, app=self._serve))
         app.state.authx_socket = self
 

@@ -6,23 +6,26 @@ there is. Everything a stranger can send passes through this module first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from authx.auth.config import AuthXConfig
 from authx.auth.exceptions import AuthXException, RevokedTokenError, SessionRevoked
 from authx.auth.identity import Identity
+from authx.auth.revocation import Revocation
+from authx.auth.types import RunSync
 from authx.auth.verifier import Verifier
 from authx.socket.credential import Credential
 from authx.socket.exceptions import Refusal, code_for
 from authx.socket.origin import OriginPolicy
+from authx.socket.thread import in_thread
 
-__all__ = ("Door", "Entrant", "Handshake", "Login", "find_credential")
+__all__ = ("Door", "Entrant", "Handshake", "Login", "Proof", "find_credential")
 
 
 class Login(Protocol):
-    """What the door needs of ``AuthX``."""
+    """What sockets need of ``AuthX``. Sync callbacks of the app are called through ``run_sync``."""
 
     @property
     def config(self) -> AuthXConfig:
@@ -30,10 +33,20 @@ class Login(Protocol):
 
     @property
     def verifier(self) -> Verifier:
-        """Makes an identity of a token."""
+        """Makes an identity of a token, and has the clock."""
 
-    async def check_revocation(self, token: str, holder: Identity) -> None:
+    async def check_revocation(
+        self, token: str, holder: Identity, *, run_sync: RunSync | None = None
+    ) -> None:
         """Raise RevokedTokenError or SessionRevoked if a verified token has been ended before its time."""
+
+    async def find_revoked(
+        self, holders: Sequence[tuple[str, Identity]], *, run_sync: RunSync | None = None
+    ) -> list[bool]:
+        """The same of many, each with its token; True is revoked. Raises what a store raises."""
+
+    def watch_revocations(self, listener: Callable[[Revocation], Awaitable[None]]) -> None:
+        """Call ``listener`` with every revocation from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,14 @@ class Entrant:
     credential: Credential | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A credential that is good, and whom it stands for."""
+
+    identity: Identity
+    credential: Credential
+
+
 def find_credential(handshake: Handshake, payload: Any, config: AuthXConfig) -> Credential | None:
     """The credential in the first place that holds one, or None.
 
@@ -73,27 +94,38 @@ def find_credential(handshake: Handshake, payload: Any, config: AuthXConfig) -> 
         Refusal: ``invalid_token`` for a token in the payload that is no string.
     """
     fields = payload if isinstance(payload, Mapping) else {}
-    if config.has_location("headers"):
-        token = fields.get("token")
-        if token is not None:
-            if not isinstance(token, str):
-                raise Refusal("invalid_token")
-            return Credential(_without_scheme(token, config.JWT_HEADER_TYPE), "payload")
+    found = _in_payload(fields, config)
+    if found is None and config.has_location("headers"):
         header = handshake.headers.get(config.JWT_HEADER_NAME.lower())
         if header is not None:
             return Credential(_without_scheme(header, config.JWT_HEADER_TYPE), "header")
-    if config.has_location("cookies"):
-        cookie = handshake.cookies.get(config.JWT_ACCESS_COOKIE_NAME)
-        if cookie:
-            csrf = fields.get(config.JWT_ACCESS_CSRF_FIELD_NAME)
-            if csrf is None:
-                csrf = handshake.headers.get(config.JWT_ACCESS_CSRF_HEADER_NAME.lower())
-            return Credential(cookie, "cookie", csrf if isinstance(csrf, str) else None)
+    found = found or _in_cookie(handshake, fields, config)
+    if found is not None:
+        return found
     if config.has_location("query"):
         token = handshake.query.get(config.JWT_QUERY_STRING_NAME)
         if token is not None:
             return Credential(token, "query")
     return None
+
+
+def _in_payload(fields: Mapping[str, Any], config: AuthXConfig) -> Credential | None:
+    token = fields.get("token") if config.has_location("headers") else None
+    if token is None:
+        return None
+    if not isinstance(token, str):
+        raise Refusal("invalid_token")
+    return Credential(_without_scheme(token, config.JWT_HEADER_TYPE), "payload")
+
+
+def _in_cookie(handshake: Handshake, fields: Mapping[str, Any], config: AuthXConfig) -> Credential | None:
+    cookie = handshake.cookies.get(config.JWT_ACCESS_COOKIE_NAME) if config.has_location("cookies") else None
+    if not cookie:
+        return None
+    csrf = fields.get(config.JWT_ACCESS_CSRF_FIELD_NAME)
+    if csrf is None:
+        csrf = handshake.headers.get(config.JWT_ACCESS_CSRF_HEADER_NAME.lower())
+    return Credential(cookie, "cookie", csrf if isinstance(csrf, str) else None)
 
 
 class Door:
@@ -106,7 +138,7 @@ class Door:
     """
 
     def __init__(self, login: Login | None, origins: OriginPolicy, *, allow_anonymous: bool = False) -> None:
-        self._login = login
+        self.login = login
         self._origins = origins
         self._allow_anonymous = allow_anonymous or login is None
 
@@ -123,24 +155,38 @@ class Door:
         """
         if payload is not None and not isinstance(payload, Mapping):
             raise Refusal("validation_error", "The auth payload must be an object")
-        credential = None if self._login is None else find_credential(handshake, payload, self._login.config)
+        credential = None if self.login is None else find_credential(handshake, payload, self.login.config)
         self._check_origin(handshake, credential)
-        if credential is None or self._login is None:
+        if credential is None or self.login is None:
             if self._allow_anonymous or allow_anonymous:
                 return Entrant()
             raise Refusal("missing_token")
-        try:
-            identity = self._login.verifier.identity(
-                credential.token,
-                csrf=credential.csrf,
-                verify_csrf=credential.place == "cookie" and self._login.config.JWT_COOKIE_CSRF_PROTECT,
-            )
-        except AuthXException as error:
-            code = code_for(error)
-            # What is wrong with a token may quote the token, so it goes no further than the code.
-            raise Refusal(code) from (error if code == "internal_error" else None)
-        await self._check_revocation(self._login, credential.token, identity)
-        return Entrant(identity, credential)
+        return Entrant(await _verified(self.login, credential), credential)
+
+    async def renew_by_event(self, payload: Any) -> Proof:
+        """Who shows a newer token on a connection that is open: ``{"token": ...}``.
+
+        Raises:
+            Refusal: as :meth:`identify` does; nobody is never let in.
+        """
+        if not isinstance(payload, Mapping):
+            raise Refusal("validation_error")
+        credential = None if self.login is None else _in_payload(payload, self.login.config)
+        if self.login is None or credential is None:
+            raise Refusal("missing_token")
+        return Proof(await _verified(self.login, credential), credential)
+
+    async def renew_by_cookie(self, handshake: Handshake, fields: Mapping[str, Any]) -> Proof:
+        """Who sends a request with a newer token in the cookie.
+
+        Raises:
+            Refusal: as :meth:`identify` does; nobody is never let in.
+        """
+        credential = None if self.login is None else _in_cookie(handshake, fields, self.login.config)
+        self._check_origin(handshake, credential)
+        if self.login is None or credential is None:
+            raise Refusal("missing_token")
+        return Proof(await _verified(self.login, credential), credential)
 
     def _check_origin(self, handshake: Handshake, credential: Credential | None) -> None:
         with_cookie = credential is not None and credential.place == "cookie"
@@ -155,14 +201,30 @@ class Door:
         if not permits(origin, handshake.own_origins):
             raise Refusal("origin_not_allowed")
 
-    @staticmethod
-    async def _check_revocation(login: Login, token: str, identity: Identity) -> None:
-        try:
-            await login.check_revocation(token, identity)
-        except (RevokedTokenError, SessionRevoked):
-            raise Refusal("token_revoked") from None
-        except Exception as error:
-            raise Refusal("store_unavailable") from error
+
+async def _verified(login: Login, credential: Credential) -> Identity:
+    """Whom a credential stands for, by the rules that hold for all of them.
+
+    Raises:
+        Refusal: if it stands for nobody, or that can't be told.
+    """
+    try:
+        identity = login.verifier.identity(
+            credential.token,
+            csrf=credential.csrf,
+            verify_csrf=credential.place == "cookie" and login.config.JWT_COOKIE_CSRF_PROTECT,
+        )
+    except AuthXException as error:
+        code = code_for(error)
+        # What is wrong with a token may quote the token, so it goes no further than the code.
+        raise Refusal(code) from (error if code == "internal_error" else None)
+    try:
+        await login.check_revocation(credential.token, identity, run_sync=in_thread)
+    except (RevokedTokenError, SessionRevoked):
+        raise Refusal("token_revoked") from None
+    except Exception as error:
+        raise Refusal("store_unavailable") from error
+    return identity
 
 
 def _without_scheme(value: str, scheme: str | None) -> str:

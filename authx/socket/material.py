@@ -40,7 +40,18 @@ class Supply:
 class Material:
     """One call: who, the arguments, what goes by name, and what was made on the way."""
 
-    __slots__ = ("_request", "_response", "arguments", "connection", "entered", "made", "named", "supply")
+    __slots__ = (
+        "_credential",
+        "_request",
+        "_response",
+        "arguments",
+        "connection",
+        "entered",
+        "identity",
+        "made",
+        "named",
+        "supply",
+    )
 
     made: dict[Hashable, Any]
     """Results of dependencies; there is one while there are dependencies."""
@@ -56,6 +67,9 @@ class Material:
     ) -> None:
         self.supply = supply
         self.connection = connection
+        # As they are now: a refresh that comes in between changes nothing for this one.
+        self.identity = connection.identity
+        self._credential = connection.credential
         self.arguments = arguments
         self.named = named
         self._request: Request | None = None
@@ -63,9 +77,11 @@ class Material:
 
     @property
     def request(self) -> Request:
-        """The handshake with the current credential; the same one for the whole event."""
+        """The handshake with the credential of the event; the same one for all of it."""
         if self._request is None:
-            self._request = as_request(self.connection, self.supply.config)
+            self._request = as_request(
+                self.connection.opened_with, self.identity, self._credential, self.supply.config
+            )
         return self._request
 
     @property
@@ -110,14 +126,14 @@ def _connection(material: Material) -> Connection:
 
 
 def _identity(material: Material) -> Identity:
-    identity = material.connection.identity
+    identity = material.identity
     if identity is None:
         raise Denial("missing_token")
     return identity
 
 
 def _optional_identity(material: Material) -> Identity | None:
-    return material.connection.identity
+    return material.identity
 
 
 def _request(material: Material) -> Request:

@@ -6,9 +6,9 @@ order of places, finds the one that the identity was made from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocket
 
 from authx.auth.config import AuthXConfig
-from authx.socket.connection import Connection
+from authx.auth.identity import Identity
 from authx.socket.credential import Credential
 
 __all__ = ("as_request", "as_websocket")
@@ -27,14 +27,23 @@ _HTTP = {"ws": "http", "wss": "https"}
 _WEBSOCKET = {"http": "ws", "https": "wss"}
 
 
-def as_request(connection: Connection, config: AuthXConfig | None) -> Request:
+def as_request(
+    opened_with: Mapping[str, Any],
+    identity: Identity | None,
+    credential: Credential | None,
+    config: AuthXConfig | None,
+) -> Request:
     """The GET request by which a client would open the transport today; it has no body.
 
+    The scope says under ``authx.identity`` who that is, for its rights may have been changed since the
+    credential was made.
+
     Args:
-        connection: Whose handshake, and whose credential.
+        opened_with: The ASGI scope of the handshake.
+        identity: Who it is.
+        credential: By what.
         config: The settings of the login; None if there is none, and nothing is a credential.
     """
-    opened_with = connection.opened_with
     scheme = opened_with.get("scheme", "http")
     scope: Scope = {
         "path": "/",
@@ -52,9 +61,10 @@ def as_request(connection: Connection, config: AuthXConfig | None) -> Request:
         scope.pop(made, None)
     if "session" in scope:
         scope["session"] = deepcopy(scope["session"])
+    scope["authx.identity"] = identity
     if config is not None:
-        scope["headers"] = _headers(scope["headers"], connection.credential, config)
-        scope["query_string"] = _query(scope["query_string"], connection.credential, config)
+        scope["headers"] = _headers(scope["headers"], credential, config)
+        scope["query_string"] = _query(scope["query_string"], credential, config)
     return Request(scope, _receive_nothing, _send_nothing)
 
 

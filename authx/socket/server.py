@@ -17,24 +17,18 @@ import socketio
 from socketio import packet as packets
 
 from authx.socket.admission import Admission
-from authx.socket.audience import Selection
 from authx.socket.connection import Connection
-from authx.socket.device import Arrival, Departure, Device
+from authx.socket.device import Arrival, Device
 from authx.socket.dispatch import Dispatcher
 from authx.socket.engine import Engine, read_handshake
-from authx.socket.exceptions import Closing, Refusal
-from authx.socket.exchange import Exchange
+from authx.socket.exceptions import Refusal
 from authx.socket.handshake import Door
+from authx.socket.limits import FailureThrottle, UserLimits, WhenFull
 from authx.socket.namespace import register_methods
 from authx.socket.packets import PacketReader
+from authx.socket.renewal import Renewal
 from authx.socket.rooms import identity_rooms
-from authx.socket.wire import (
-    CLOSING_EVENT,
-    SESSION_EVENT,
-    closing_body,
-    refusal_body,
-    session_body,
-)
+from authx.socket.wire import REFRESH_EVENT, SESSION_EVENT, refusal_body
 
 __all__ = ("Server",)
 
@@ -45,14 +39,18 @@ _GOODBYE_TIMEOUT = 5.0
 """Seconds that the app's disconnect handlers have when everything ends."""
 
 
-class Server(Exchange):
+class Server(Renewal):
     """A Socket.IO server that lets nobody in unknown.
 
     Args:
         door: Says who is asking.
         dispatcher: The app's handlers.
         connect_timeout: Seconds that a transport may stay open without a connection.
-        options: Of :class:`Exchange`, ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
+        max_connections_per_user: As in :class:`AuthXSocket`, as are the next three.
+        when_full: What then.
+        single_session: One login session at a time.
+        max_failures_per_address: Refused handshakes per minute.
+        options: Of :class:`Renewal`, ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
     """
 
     def __init__(
@@ -61,15 +59,31 @@ class Server(Exchange):
         door: Door,
         dispatcher: Dispatcher,
         connect_timeout: float,
+        max_connections_per_user: int | None = None,
+        when_full: WhenFull = "refuse",
+        single_session: bool = False,
+        max_failures_per_address: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(dispatcher=dispatcher, **options)
-        self._admission = Admission(door, dispatcher, timeout=connect_timeout, clock=time.time)
+        super().__init__(door=door, dispatcher=dispatcher, **options)
+        self._limits = UserLimits(
+            self.registry,
+            most=max_connections_per_user,
+            when_full=when_full,
+            single_session=single_session,
+        )
+        self._admission = Admission(
+            door,
+            dispatcher,
+            limits=self._limits,
+            failures=FailureThrottle(max_failures_per_address),
+            timeout=connect_timeout,
+            clock=time.time,
+        )
         self._reader = PacketReader(
             self.packet_class, self._is_connected, max_bytes=self.eio.max_http_buffer_size
         )
         self._connect_timeout = connect_timeout
-        self._devices: dict[str, Device] = {}
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -133,7 +147,11 @@ class Server(Exchange):
         elif packet.packet_type == packets.DISCONNECT:
             await self._handle_disconnect(eio_sid, namespace, self.reason.CLIENT_DISCONNECT)
         elif packet.packet_type in (packets.EVENT, packets.BINARY_EVENT):
-            await self._handle_event(eio_sid, namespace, packet.id, packet.data)
+            connection = self.registry.at(eio_sid, namespace)
+            if packet.data[0] == REFRESH_EVENT and connection is not None and self._login is not None:
+                await self._handle_refresh(connection, packet.id, packet.data[1:])
+            else:
+                await self._handle_event(eio_sid, namespace, packet.id, packet.data)
         else:
             await self._handle_ack(eio_sid, namespace, packet.id, packet.data)
 
@@ -142,6 +160,7 @@ class Server(Exchange):
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         namespace = namespace or _DEFAULT
         device = self._devices[eio_sid]
+        self.obey_clock()
         if not self._serves(namespace):
             await self._send(eio_sid, packets.CONNECT_ERROR, namespace, {"message": "Invalid namespace"})
             return
@@ -162,10 +181,12 @@ class Server(Exchange):
     async def _receive(self, arrival: Arrival, payload: Any) -> None:
         """Admit an arrival, or refuse it with a code. Either way it is no arrival afterwards."""
         try:
-            connection = await self._admission.decide(arrival, payload)
-            if self._is_under_way(arrival):
-                self._enter(arrival, connection)
-                await self._greet(arrival, connection)
+            with self._notices.watch() as watch:
+                connection = await self._admission.decide(arrival, payload)
+                if self._is_under_way(arrival):
+                    self._check_still_good(connection.identity, watch)
+                    self._enter(arrival, connection)
+                    await self._greet(arrival, connection)
         except Refusal as refusal:
             if self._is_under_way(arrival):
                 await self._refuse(arrival, refusal)
@@ -173,8 +194,10 @@ class Server(Exchange):
             self._turn_away(arrival)
 
     def _enter(self, arrival: Arrival, connection: Connection) -> None:
-        """Put a connection into every table at once, or into none."""
+        """Put a connection into every table at once, or into none; who has to make room leaves them."""
         sid, namespace, device = connection.sid, connection.namespace, arrival.device
+        self.obey_clock()
+        ending = self._limits.make_room(connection)
         identity = connection.identity
         own = identity_rooms(identity) if identity is not None else ()
         try:
@@ -188,14 +211,16 @@ class Server(Exchange):
         device.cancel_deadline()
         self.registry.add(connection)
         self._begin(sid)
+        self._look_after(connection)
         self.eio.sockets[device.id].session[namespace] = arrival.session
+        self._end(ending)
 
     async def _greet(self, arrival: Arrival, connection: Connection) -> None:
         """Tell the client that it is in, who it is taken for, and what was held for it, in this order."""
         transport, namespace = connection.transport, connection.namespace
         await self._send(transport, packets.CONNECT, namespace, {"sid": connection.sid})
         if connection.identity is not None:
-            body = session_body(connection.identity, key=connection.key, now=time.time())
+            body = self._session_of(connection, connection.identity)
             await self._send(transport, packets.EVENT, namespace, [SESSION_EVENT, body])
         for frames, except_users in arrival.packets:
             if connection.user in except_users:
@@ -266,46 +291,11 @@ class Server(Exchange):
             # Not here: a manager with a bus asks the other nodes.
             await self.manager.can_disconnect(sid, namespace)
 
-    async def dismiss(self, closing: Closing, selection: Selection) -> int:
-        """End the connections of ``selection`` that are on this node, and tell each of them why."""
-        ended = self.members(selection)
-        goodbyes = {
-            self._leave(self._devices[connection.transport], connection, self.reason.SERVER_DISCONNECT)
-            for connection in ended
-        }
-        # Nobody is in a table any more, so nothing comes after the last word.
-        for connection in ended:
-            transport, namespace = connection.transport, connection.namespace
-            body = closing_body(closing)
-            await self._send(transport, packets.EVENT, namespace, [CLOSING_EVENT, body])
-            await self._send(transport, packets.DISCONNECT, namespace, None)
-        if goodbyes:
-            await asyncio.wait(goodbyes)
-        return len(ended)
-
     def _leave(self, device: Device, connection: Connection, reason: str) -> asyncio.Task[None]:
-        """Take a connection out of every table at once, and have the app told."""
-        sid, namespace = connection.sid, connection.namespace
-        departure = Departure(sid, namespace, device, rooms=set(super().rooms(sid, namespace)) - {sid})
-        self.registry.remove(sid)
-        connection.ended = True
-        self._stop(sid)
-        self.manager.basic_disconnect(sid, namespace)
-        transport = self.eio.sockets.get(device.id)
-        if transport is not None:
-            # The next login on this transport has a dict of its own.
-            departure.session = transport.session.pop(namespace, {})
-        self._departures[sid] = departure
+        goodbye = super()._leave(device, connection, reason)
         if not device.closing and not self.registry.on(device.id):
             self._start_deadline(device)
-        departure.goodbye = self._spawn(self._say_goodbye(connection, reason))
-        return departure.goodbye
-
-    async def _say_goodbye(self, connection: Connection, reason: str) -> None:
-        try:
-            await self._dispatcher.disconnect(connection, reason)
-        finally:
-            del self._departures[connection.sid]
+        return goodbye
 
     # Registering --------------------------------------------------------------------------------------
 

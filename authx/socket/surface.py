@@ -6,6 +6,7 @@ an app can't be talked into the names that belong to the library.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ from authx.socket.wire import check_emitted, to_wire
 
 __all__ = ("Surface",)
 
+_NAMESPACE = re.compile(r"\d(?:\d+-)?(/[^,]*),")
+"""In the text of a packet that is not for the default one."""
+
 
 class Surface(socketio.AsyncServer):
     """The public methods of ``socketio.AsyncServer``.
@@ -37,6 +41,9 @@ class Surface(socketio.AsyncServer):
         self.questions = Questions()
         self._arrivals: dict[str, Arrival] = {}
         self._departures: dict[str, Departure] = {}
+
+    def obey_clock(self) -> None:
+        """Take those out of the tables whose time is over; before anybody is picked from them."""
 
     # Emitting -----------------------------------------------------------------------------------------
 
@@ -117,6 +124,7 @@ class Surface(socketio.AsyncServer):
 
     def _within(self, selection: Selection) -> list[Connection]:
         """The connections of this node in the rooms of ``selection``, its exceptions among them."""
+        self.obey_clock()
         rooms = selection.rooms
         if rooms == ():
             return []
@@ -166,6 +174,7 @@ class Surface(socketio.AsyncServer):
                 [target] = target
         if callback is not None:
             self._check_encodes(namespace, event, data)
+        self.obey_clock()
         await super().emit(
             event,
             data,
@@ -193,6 +202,7 @@ class Surface(socketio.AsyncServer):
             ReservedNameError: for an event that belongs to the library.
         """
         target = to or sid
+        self.obey_clock()
         connection = None if target is None else self.registry.get(target)
         if connection is None or connection.namespace != (namespace or "/"):
             # Perhaps on another node; otherwise it says what is wrong.
@@ -226,6 +236,29 @@ class Surface(socketio.AsyncServer):
             frames = self._encoded(packets.EVENT, arrival.namespace, [event, *_arguments(data)])
             arrival.packets.append((frames, except_users))
         return True
+
+    # What the manager hands over -------------------------------------------------------------------------
+
+    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        # It may come from a bus, and then nobody has looked at the clock before its receivers were picked.
+        self.obey_clock()
+        if self._is_addressed(eio_sid, eio_pkt.data):
+            await super()._send_eio_packet(eio_sid, eio_pkt)
+
+    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        self.obey_clock()
+        if self.registry.at(eio_sid, pkt.namespace or "/") is not None:
+            await super()._send_packet(eio_sid, pkt)
+
+    def _is_addressed(self, transport: str, frame: str | bytes) -> bool:
+        """Whether ``frame`` is for a namespace that the transport is still connected to.
+
+        Frames of bytes do not say what they are for, and pass as long as there is any.
+        """
+        if isinstance(frame, str):
+            found = _NAMESPACE.match(frame)
+            return self.registry.at(transport, (found and found[1]) or "/") is not None
+        return bool(self.registry.on(transport))
 
     # Rooms and sessions: a sid on its way in or out has its own -------------------------------------------
 

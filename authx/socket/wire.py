@@ -16,20 +16,28 @@ from authx.socket.rooms import is_reserved
 __all__ = (
     "CLOSING_EVENT",
     "EXCEPTION_EVENT",
+    "EXPIRING_EVENT",
     "LIFECYCLE",
+    "REFRESH_EVENT",
     "SESSION_EVENT",
     "check_emitted",
     "check_handled",
     "closing_body",
     "error_body",
     "exception_body",
+    "expiring_body",
     "is_refused_from_clients",
+    "refresh_body",
     "refusal_body",
+    "request_error_body",
     "session_body",
     "to_wire",
 )
 
 SESSION_EVENT = "authx:session"
+EXPIRING_EVENT = "authx:expiring"
+REFRESH_EVENT = "authx:refresh"
+"""The one event of the library's that clients send."""
 CLOSING_EVENT = "authx:closing"
 EXCEPTION_EVENT = "exception"
 
@@ -56,17 +64,29 @@ def check_emitted(event: str) -> None:
         raise ReservedNameError(f"the event name {event!r} is reserved and can't be emitted")
 
 
-def session_body(identity: Identity, *, key: str, now: float) -> dict[str, Any]:
-    """``authx:session``: who the server takes the client for. Times are Unix seconds, ``ttl`` is seconds."""
-    expires_at = identity.expires_at
+def session_body(identity: Identity, *, key: str, ttl: float | None) -> dict[str, Any]:
+    """``authx:session``: who the server takes the client for, and the key of the connection."""
+    return {"user": identity.user, **refresh_body(identity, ttl=ttl), "key": key}
+
+
+def refresh_body(identity: Identity, *, ttl: float | None) -> dict[str, Any]:
+    """What a refresh is answered with.
+
+    Args:
+        identity: The one from now on. ``expires_at`` is its token's, in Unix seconds.
+        ttl: Seconds until the server ends the connection; None is never.
+    """
     return {
-        "user": identity.user,
         "scopes": sorted(identity.scopes),
         "roles": sorted(identity.roles),
-        "expires_at": expires_at,
-        "ttl": None if expires_at is None else max(0.0, expires_at - now),
-        "key": key,
+        "expires_at": identity.expires_at,
+        "ttl": ttl,
     }
+
+
+def expiring_body(ttl: float | None) -> dict[str, Any]:
+    """``authx:expiring``: in so many seconds the server ends the connection, unless it is refreshed."""
+    return {"ttl": ttl}
 
 
 def refusal_body(refusal: Refusal) -> dict[str, Any]:
@@ -91,6 +111,11 @@ def error_body(error: SocketError) -> dict[str, Any]:
     if error.details is not None:
         body["details"] = to_wire(error.details)
     return {"error": body}
+
+
+def request_error_body(error: SocketError) -> dict[str, Any]:
+    """The answer to a failed request: ``{"error": {code, message, retry}}``."""
+    return {"error": {"code": error.code, "message": error.message, "retry": error.retry}}
 
 
 def exception_body(error: SocketError, event: str) -> dict[str, Any]:

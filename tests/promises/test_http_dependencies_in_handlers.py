@@ -182,3 +182,22 @@ async def test_dependencies_of_the_app_serve_routes_and_handlers_alike() -> None
         async with wire.websocket(url) as client:
             await client.connect(token)
             assert await code(client, "tenant") == "validation_error"
+
+
+async def test_rights_that_were_changed_hold_for_them_too() -> None:
+    """The token still says what it said."""
+    app, auth, socket = served()
+    register(auth, socket)
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect({"token": auth.create_access_token("alice", scopes=["chat:write"])})
+        assert await code(client, "scopes") == "alice"
+
+        await socket.update_user("alice", scopes=["chat:read"])
+        assert await code(client, "scopes") == "insufficient_scope"
+        assert await code(client, "access") == "alice"
+
+        await socket.update_user("alice", scopes=["chat:write"])
+        assert await code(client, "scopes") == "alice"
+
+        await client.emit("authx:refresh", {"token": auth.create_access_token("alice", scopes=["other"])})
+        assert await code(client, "scopes") == "insufficient_scope"

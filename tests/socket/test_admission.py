@@ -15,16 +15,19 @@ from authx.socket.dispatch import Dispatcher
 from authx.socket.exceptions import Denial, Refusal
 from authx.socket.guards import require_role
 from authx.socket.handshake import Door, Handshake
+from authx.socket.limits import FailureThrottle, UserLimits
 from authx.socket.origin import OriginPolicy
+from authx.socket.registry import Registry
 from authx.socket.router import SocketRouter
+from tests.support.connections import connected
 from tests.support.logins import login
 
 AUTH = login()
 SCOPE = {"type": "http", "path": "/ws"}
 
 
-def arrival() -> Arrival:
-    handshake = Handshake(headers={"user-agent": "Browser"}, address="192.0.2.1")
+def arrival(address: str = "192.0.2.1") -> Arrival:
+    handshake = Handshake(headers={"user-agent": "Browser"}, address=address)
     return Arrival("s1", "/", Device("d1", handshake, {"PATH_INFO": "/ws", "asgi.scope": SCOPE}))
 
 
@@ -32,16 +35,33 @@ def admission(connect: Callable[..., Any] | None = None, *, timeout: float = 5.0
     dispatcher = Dispatcher()
     if connect is not None:
         dispatcher.register("connect", connect, "/")
-    return Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=timeout, clock=lambda: 7.0)
+    return deciding(dispatcher, timeout=timeout)
+
+
+def deciding(
+    dispatcher: Dispatcher,
+    *,
+    limits: UserLimits | None = None,
+    failures: int | None = None,
+    timeout: float = 5.0,
+) -> Admission:
+    return Admission(
+        Door(AUTH, OriginPolicy()),
+        dispatcher,
+        limits=limits or UserLimits(Registry()),
+        failures=FailureThrottle(failures),
+        timeout=timeout,
+        clock=lambda: 7.0,
+    )
 
 
 def payload() -> dict[str, Any]:
     return {"token": AUTH.create_access_token("alice")}
 
 
-async def refusal(deciding: Admission, of: Arrival | None = None) -> Refusal:
+async def refusal(admitting: Admission, of: Arrival | None = None) -> Refusal:
     with pytest.raises(Refusal) as caught:
-        await deciding.decide(of or arrival(), payload())
+        await admitting.decide(of or arrival(), payload())
     return caught.value
 
 
@@ -137,9 +157,9 @@ async def test_a_namespace_may_let_nobodies_in() -> None:
     router = SocketRouter(allow_anonymous=True)
     router.on("e", lambda: None)
     router.include_into(dispatcher)
-    deciding = Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=5.0, clock=lambda: 7.0)
+    admitting = deciding(dispatcher)
 
-    nobody = await deciding.decide(arrival(), None)
+    nobody = await admitting.decide(arrival(), None)
 
     assert (nobody.identity, nobody.credential) == (None, None)
 
@@ -150,6 +170,39 @@ async def test_a_guard_of_the_namespace_refuses_with_its_code() -> None:
     router.on("e", lambda: None)
     router.include_into(dispatcher)
 
-    found = await refusal(Admission(Door(AUTH, OriginPolicy()), dispatcher, timeout=5.0, clock=lambda: 7.0))
+    found = await refusal(deciding(dispatcher))
 
     assert found.code == "insufficient_role"
+
+
+async def test_who_has_no_room_bothers_no_app() -> None:
+    asked: list[str | None] = []
+    dispatcher, registry = Dispatcher(), Registry()
+    dispatcher.register("connect", lambda: asked.append("app"), "/")
+    registry.add(connected(sid="s0"))
+
+    found = await refusal(deciding(dispatcher, limits=UserLimits(registry, most=1)))
+
+    assert found.code == "too_many_connections"
+    assert asked == []
+
+
+async def test_an_address_that_was_refused_too_often_is_not_looked_at() -> None:
+    admitting = deciding(Dispatcher(), failures=2)
+    for _ in range(2):
+        with pytest.raises(Refusal, match="invalid_token"):
+            await admitting.decide(arrival(), {"token": "guess"})
+
+    found = await refusal(admitting)
+
+    assert (found.code, found.retry) == ("rate_limited", True)
+    assert 0 < found.details["retry_after"] <= 60
+    assert (await admitting.decide(arrival("192.0.2.2"), payload())).user == "alice"
+
+
+async def test_the_refusals_of_the_app_are_no_failures_of_the_address() -> None:
+    dispatcher = Dispatcher()
+    dispatcher.register("connect", fails(Refusal("invalid_token")), "/")
+    admitting = deciding(dispatcher, failures=1)
+
+    assert [(await refusal(admitting)).code for _ in range(3)] == ["invalid_token"] * 3

@@ -387,3 +387,72 @@ async def test_a_handler_does_not_run_for_who_left_while_a_guard_took_its_time()
     await dispatcher.event(connection, "e", ())
 
     assert reached == []
+
+
+async def test_the_clock_is_looked_at_when_the_guards_have_taken_their_time() -> None:
+    dispatcher = Dispatcher()
+    reached: list[str] = []
+    connection = Connection(
+        sid="s", namespace="/", device="d", identity=Identity(user="alice"), connected_at=0.0
+    )
+
+    def end() -> None:
+        assert reached == ["judged"]
+        connection.ended = True
+
+    dispatcher.register("e", guard(lambda _: reached.append("judged"))(lambda: reached.append("ran")), "/")
+    assert await dispatcher.event(connection, "e", (), obey_clock=end) == Outcome()
+
+    assert reached == ["judged"]
+
+
+@pytest.mark.parametrize(
+    "handler", [lambda value: None, lambda sid, environ: None, lambda sid, value=1: None]
+)
+def test_what_hears_of_a_refresh_asks_for_no_arguments(dispatcher: Dispatcher, handler: Any) -> None:
+    with pytest.raises(TypeError, match="arguments"):
+        dispatcher.on_refresh(handler, "/")
+
+
+async def test_what_hears_of_a_refresh_serves_no_namespace(dispatcher: Dispatcher) -> None:
+    heard: list[str] = []
+
+    def refreshed(sid: str) -> None:
+        heard.append(sid)
+
+    dispatcher.on_refresh(refreshed, "/")
+
+    await dispatcher.refreshed(CONNECTION)
+
+    assert heard == ["s"]
+    assert dispatcher.namespaces == frozenset()
+    assert (await failure(dispatcher, "authx:refresh")) == "unknown_event"
+
+
+async def test_a_refresh_handler_that_is_cancelled_ends_with_its_task(dispatcher: Dispatcher) -> None:
+    started = asyncio.Event()
+
+    async def refreshed() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    dispatcher.on_refresh(refreshed, "/")
+    task = asyncio.create_task(dispatcher.refreshed(CONNECTION))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_may_stay_is_asked_as_who_may_come(dispatcher: Dispatcher) -> None:
+    await dispatcher.judge_again(CONNECTION)
+    router = SocketRouter(guards=[require_role("r"), rate_limit("1/hour")])
+    router.on("e")(require_role("other")(lambda: None))
+    router.include_into(dispatcher)
+    for _ in range(3):
+        await dispatcher.judge_again(CONNECTION)
+
+    dispatcher.register("connect", require_scope("s")(lambda: None), "/")
+    with pytest.raises(Denial) as denied:
+        await dispatcher.judge_again(CONNECTION)
+    assert denied.value.code == "insufficient_scope"

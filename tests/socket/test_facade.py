@@ -303,3 +303,20 @@ async def test_routers_namespaces_and_exception_handlers_are_taken_in() -> None:
         assert await client.emit("open", namespace="/chat") == []
         await other.connect(root, namespace="/admin")
         assert await other.emit("kick", "bob", namespace="/admin") == [{"missing": "bob"}]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"grace": -1},
+        {"grace": float("inf")},
+        {"grace": float("nan")},
+        {"expiring_before": -1},
+        {"expiring_before": float("nan")},
+        {"sweep_interval": 0},
+        {"sweep_interval": float("inf")},
+    ],
+)
+def test_times_that_mean_nothing_are_a_mistake(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        AuthXSocket(FastAPI(), **options)

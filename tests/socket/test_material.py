@@ -4,11 +4,14 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from authx import AuthXConfig
 from authx.auth.identity import Identity
 from authx.socket.connection import Connection
+from authx.socket.credential import Credential
 from authx.socket.material import Material, Supply, injected
 from authx.socket.signature import read_signature
 from tests.support.connections import ALICE, connected
+from tests.support.logins import KEY
 
 
 class Socket:
@@ -60,3 +63,13 @@ def test_nothing_is_made_before_it_is_asked_for() -> None:
     assert material._request is None
     assert material._response is None
     assert material.request is material.request
+
+
+def test_it_is_of_one_moment() -> None:
+    here = connected(credential=Credential("old", "payload"))
+    material = Material(Supply(config=AuthXConfig(JWT_SECRET_KEY=KEY)), here, ())
+    here.identity, here.credential = Identity(user="alice", fresh=True), Credential("new", "payload")
+
+    assert material.identity is ALICE
+    assert material.request.scope["authx.identity"] is ALICE
+    assert material.request.headers["authorization"] == "Bearer old"

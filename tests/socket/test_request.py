@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authx import AuthXConfig
+from authx.auth.identity import Identity
 from authx.socket.connection import Connection
 from authx.socket.credential import Credential, Place
 from authx.socket.request import as_request, as_websocket
@@ -46,6 +47,10 @@ def connection(credential: Credential | None, scope: dict[str, Any] | None = Non
     )
 
 
+def request_of(here: Connection, config: AuthXConfig | None = CONFIG) -> Request:
+    return as_request(here.opened_with, here.identity, here.credential, config)
+
+
 def tokens(request: Request) -> dict[Place, str]:
     found: dict[Place, str | None] = {
         "header": request.headers.get("authorization"),
@@ -57,7 +62,7 @@ def tokens(request: Request) -> dict[Place, str]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_current_credential_is_in_its_place_and_the_one_of_then_is_nowhere(place: Place) -> None:
-    request = as_request(connection(Credential("now", place, csrf="secret")), CONFIG)
+    request = request_of(connection(Credential("now", place, csrf="secret")))
 
     seen: Place = "header" if place == "payload" else place
     assert tokens(request) == {seen: "Bearer now" if seen == "header" else "now"}
@@ -66,15 +71,22 @@ def test_the_current_credential_is_in_its_place_and_the_one_of_then_is_nowhere(p
 
 
 def test_who_is_anonymous_shows_nothing() -> None:
-    assert tokens(as_request(connection(None), CONFIG)) == {}
+    assert tokens(request_of(connection(None))) == {}
+
+
+def test_it_says_whose_it_is() -> None:
+    alice = Identity(user="alice", overridden=True)
+
+    assert as_request(SCOPE, alice, None, CONFIG).scope["authx.identity"] is alice
+    assert as_request(SCOPE, None, None, CONFIG).scope["authx.identity"] is None
 
 
 def test_without_a_login_nothing_is_a_credential() -> None:
-    assert set(tokens(as_request(connection(None), None))) == {"header", "cookie", "query"}
+    assert set(tokens(request_of(connection(None), None))) == {"header", "cookie", "query"}
 
 
 def test_all_else_is_the_handshakes() -> None:
-    request = as_request(connection(Credential("now", "cookie")), CONFIG)
+    request = request_of(connection(Credential("now", "cookie")))
 
     assert request.cookies["theme"] == "dark blue"
     assert request.cookies["lang"] == "de"
@@ -84,7 +96,7 @@ def test_all_else_is_the_handshakes() -> None:
 
 
 async def test_there_is_no_body_and_no_way_back() -> None:
-    request = as_request(connection(None), CONFIG)
+    request = request_of(connection(None))
     websocket = as_websocket(request)
 
     assert await request.body() == b""
@@ -97,9 +109,9 @@ async def test_there_is_no_body_and_no_way_back() -> None:
 
 def test_what_one_event_leaves_is_not_for_the_next() -> None:
     here = connection(None)
-    as_request(here, CONFIG).state.user = "somebody"
+    request_of(here).state.user = "somebody"
 
-    request = as_request(here, CONFIG)
+    request = request_of(here)
 
     assert not hasattr(request.state, "user")
     assert request.state._state == {"from": "lifespan"}
@@ -118,7 +130,7 @@ def test_whatever_a_stranger_opened_with_only_the_current_credential_is_found(
 ) -> None:
     scope = {"headers": headers, "query_string": query, "scheme": "http", "path": "/"}
 
-    request = as_request(connection(Credential("now", place), scope), CONFIG)
+    request = request_of(connection(Credential("now", place), scope))
 
     assert {token.removeprefix("Bearer ") for token in tokens(request).values()} == {"now"}
 
@@ -127,11 +139,11 @@ def test_what_middleware_made_of_the_handshake_is_not_for_the_next_event() -> No
     """The session may be another user's by then, and so are ``user`` and ``auth``."""
     scope = {**SCOPE, "session": {"cart": []}, "user": "alice", "auth": "alice"}
     here = connection(None, scope)
-    first = as_request(here, CONFIG)
+    first = request_of(here)
     first.session["cart"].append("a book")
     first.session["user"] = "alice"
 
-    second = as_request(here, CONFIG)
+    second = request_of(here)
 
     assert second.session == {"cart": []}
     assert not {"user", "auth"} & second.scope.keys()

@@ -16,8 +16,11 @@ from authx.socket.wire import (
     closing_body,
     error_body,
     exception_body,
+    expiring_body,
     is_refused_from_clients,
+    refresh_body,
     refusal_body,
+    request_error_body,
     session_body,
     to_wire,
 )
@@ -45,7 +48,7 @@ def test_the_last_word_is_a_code_a_sentence_and_whether_to_come_back() -> None:
 def test_the_session_body_says_who_and_until_when() -> None:
     identity = Identity(user="42", scopes=frozenset({"b", "a"}), roles=frozenset({"r"}), expires_at=160.0)
 
-    assert session_body(identity, key="k", now=100.0) == {
+    assert session_body(identity, key="k", ttl=60.0) == {
         "user": "42",
         "scopes": ["a", "b"],
         "roles": ["r"],
@@ -56,13 +59,27 @@ def test_the_session_body_says_who_and_until_when() -> None:
 
 
 def test_a_token_without_end_has_no_ttl() -> None:
-    body = session_body(Identity(user="42"), key="k", now=100.0)
+    body = session_body(Identity(user="42"), key="k", ttl=None)
 
     assert (body["expires_at"], body["ttl"]) == (None, None)
 
 
-def test_a_ttl_is_never_negative() -> None:
-    assert session_body(Identity(user="42", expires_at=1.0), key="k", now=100.0)["ttl"] == 0.0
+def test_a_refresh_is_answered_with_what_there_is_now() -> None:
+    identity = Identity(user="42", scopes=frozenset({"b", "a"}), roles=frozenset({"r"}), expires_at=160.0)
+
+    assert refresh_body(identity, ttl=60.0) == {
+        "scopes": ["a", "b"],
+        "roles": ["r"],
+        "expires_at": 160.0,
+        "ttl": 60.0,
+    }
+    assert expiring_body(60.0) == {"ttl": 60.0}
+
+
+def test_a_failed_request_is_answered_with_a_code() -> None:
+    assert request_error_body(Denial("token_expired", "Over")) == {
+        "error": {"code": "token_expired", "message": "Over", "retry": True}
+    }
 
 
 def test_a_refusal_is_the_standard_connect_error() -> None:

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Scope
 from authx.socket.exceptions import Refusal
 from authx.socket.facade import AuthXSocket
 from authx.socket.handshake import Login
-from authx.socket.testing.bus import InMemoryManager
+from authx.socket.server import Server
+from authx.socket.testing.bus import InMemoryBus, InMemoryManager
 from authx.socket.testing.connection import ClientConnection
 from authx.socket.testing.lifespan import Lifespan
 from authx.socket.testing.transport import Transport
@@ -176,6 +177,7 @@ class SocketTestClient:
             namespace=namespace,
             payload=payload or None,
             settle=self.settle,
+            obey_clock=self.obey_clock,
             timeout=self._timeout,
         )
 
@@ -194,12 +196,13 @@ class SocketTestClient:
     async def settle(self) -> None:
         """Wait until the app has dealt with all that clients sent, on every node of an :class:`InMemoryBus`.
 
+        The nodes look at the clock first, see :meth:`obey_clock`.
+
         Raises:
             TimeoutError: if a handler does not end in time.
         """
-        manager = self.socket.sio.manager
-        bus = manager.bus if isinstance(manager, InMemoryManager) else None
-        nodes = [self.socket.sio] if bus is None else bus.nodes
+        bus, nodes = self._nodes()
+        self.obey_clock()
         try:
             async with asyncio.timeout(self._timeout):
                 busy = True
@@ -209,6 +212,20 @@ class SocketTestClient:
                         busy = await bus.drain() or busy
         except TimeoutError:
             raise TimeoutError(f"a handler has not ended within {self._timeout} s") from None
+
+    def obey_clock(self) -> None:
+        """Have every node look at the clock now, as it does each second, and before each event and emit.
+
+        A test that moves a :class:`ManualClock` need not call it: whatever waits for a server does.
+        """
+        _, nodes = self._nodes()
+        for node in nodes:
+            node.obey_clock()
+
+    def _nodes(self) -> tuple[InMemoryBus | None, list[Server]]:
+        manager = self.socket.sio.manager
+        bus = manager.bus if isinstance(manager, InMemoryManager) else None
+        return bus, [self.socket.sio] if bus is None else bus.nodes
 
     def _scope(self, shown: _Shown, address: str) -> Scope:
         url = urlsplit(self._base_url)

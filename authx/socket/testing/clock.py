@@ -11,11 +11,12 @@ class ManualClock:
     """Stands still until it is moved: ``AuthX(config, clock=clock)``.
 
     Args:
-        now: Where it starts, in Unix seconds; the machine's time when left out.
+        now: Where it starts, in Unix seconds; the machine's time when left out, in whole ones, so that a
+            token that lasts a minute is over a minute later, and not a rounding error after that.
     """
 
     def __init__(self, now: float | None = None) -> None:
-        self.now = time.time() if now is None else now
+        self.now = float(int(time.time())) if now is None else now
 
     def __call__(self) -> float:
         """The time in Unix seconds."""

@@ -28,6 +28,7 @@ class ClientConnection:
         namespace: str,
         payload: Any,
         settle: Callable[[], Awaitable[None]],
+        obey_clock: Callable[[], None],
         timeout: float,
     ) -> None:
         self.namespace = namespace
@@ -36,6 +37,7 @@ class ClientConnection:
         self._inbox = inbox
         self._payload = payload
         self._settle = settle
+        self._obey_clock = obey_clock
         self._timeout = timeout
 
     @property
@@ -114,6 +116,7 @@ class ClientConnection:
             TimeoutError: if there is none in time.
             ConnectionError: if the connection has ended, so that there will be none.
         """
+        self._obey_clock()
         return await self._inbox.until(
             lambda: self._inbox.next_unread(event),
             what="an event" if event is None else f"the event {event!r}",
@@ -163,6 +166,7 @@ class ClientConnection:
             namespace=namespace,
             payload=payload,
             settle=self._settle,
+            obey_clock=self._obey_clock,
             timeout=self._timeout,
         )
 
@@ -197,6 +201,7 @@ class ClientConnection:
         Raises:
             TimeoutError: if it does not.
         """
+        self._obey_clock()
         await self._inbox.until(
             lambda: self._inbox.ended or None, what="the end of the connection", timeout=self._timeout
         )

@@ -229,3 +229,39 @@ async def test_one_app_may_be_tested_many_times() -> None:
         assert not filled(socket)
     async with SocketTestClient(app):
         pass
+
+
+@pytest.mark.parametrize("way", ["settle", "obey_clock", "nothing_received", "wait_closed", "receive"])
+async def test_a_clock_that_is_moved_is_looked_at_by_whatever_waits(way: str) -> None:
+    app, clock = FastAPI(), ManualClock()
+    socket = AuthXSocket(app, auth=AuthX(AuthXConfig(JWT_SECRET_KEY=KEY), clock=clock))
+    # The server's own timer is too late.
+    socket.sio._set_alarm = lambda: None  # type: ignore[method-assign]
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice", expires_in=60)
+        clock.advance(40 if way == "receive" else 60)
+        match way:
+            case "settle":
+                await client.settle()
+            case "obey_clock":
+                client.obey_clock()
+            case "nothing_received":
+                await alice.nothing_received()
+            case "wait_closed":
+                assert await alice.wait_closed() is not None
+            case _:
+                assert (await alice.receive("authx:expiring")).data == {"ttl": 20}
+        assert len(socket.sio.registry) == (way == "receive")
+
+
+async def test_every_node_of_a_bus_looks_at_the_clock() -> None:
+    bus, clock = InMemoryBus(), ManualClock()
+    auth = AuthX(AuthXConfig(JWT_SECRET_KEY=KEY), clock=clock)
+    apps = [FastAPI(), FastAPI()]
+    here, there = (AuthXSocket(app, auth=auth, client_manager=bus.manager()) for app in apps)
+    async with SocketTestClient(apps[0]) as client, SocketTestClient(apps[1]) as elsewhere:
+        await client.connect("alice", expires_in=60)
+        await elsewhere.connect("alice", expires_in=60)
+        clock.advance(60)
+        client.obey_clock()
+        assert [len(socket.sio.registry) for socket in (here, there)] == [0, 0]

@@ -1,6 +1,7 @@
 """The clock of tests."""
 
 import time
+from datetime import timedelta
 
 from authx import AuthX, AuthXConfig
 from authx.socket.testing import ManualClock
@@ -16,6 +17,15 @@ def test_it_stands_still_until_it_is_moved() -> None:
 
 def test_it_starts_now() -> None:
     assert time.time() - 60 < ManualClock()() <= time.time()
+
+
+def test_a_token_is_over_when_it_says_so() -> None:
+    clock = ManualClock()
+    auth = AuthX(AuthXConfig(JWT_SECRET_KEY="k" * 64), clock=clock)
+    token = auth.create_access_token("alice", expiry=timedelta(seconds=60))
+
+    assert clock() % 1 == 0
+    assert auth.verifier.claims(token)["exp"] == clock() + 60
 
 
 def test_a_login_takes_it() -> None:

@@ -1,0 +1,247 @@
+"""How connections stay and leave: as long as their login is good, and not a moment longer.
+
+Timers only say when to look. What the clock says is obeyed before every event and every emit, so that a late
+timer lets nothing through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+from weakref import WeakMethod
+
+from socketio import packet as packets
+
+from authx.auth.identity import Identity
+from authx.auth.revocation import Revocation
+from authx.socket.audience import Selection
+from authx.socket.connection import Connection
+from authx.socket.device import Departure, Device
+from authx.socket.exceptions import Closing, Refusal
+from authx.socket.exchange import Exchange
+from authx.socket.expiry import Expiry
+from authx.socket.handshake import Door
+from authx.socket.revocation import Notices, Sweep, Watch
+from authx.socket.wire import CLOSING_EVENT, EXPIRING_EVENT, closing_body, expiring_body
+
+__all__ = ("Tenure",)
+
+_LOOK_EVERY = 1.0
+"""Seconds after which the clock is looked at again, for it may have been set, or the machine been asleep."""
+_LOOK_AGAIN = 0.01
+"""Seconds that are left at least between two looks."""
+
+
+class Tenure(Exchange):
+    """The time that connections have.
+
+    Args:
+        door: Says whom a credential stands for.
+        grace: Seconds for which a connection goes on after its token is over.
+        expiring_before: Seconds before the end at which the client is warned.
+        sweep_interval: Seconds between two questions which connections were revoked.
+        options: Of :class:`Exchange`, ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
+    """
+
+    def __init__(
+        self,
+        *,
+        door: Door,
+        grace: float = 0.0,
+        expiring_before: float = 60.0,
+        sweep_interval: float = 30.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._door = door
+        self._login = door.login
+        self._grace = grace
+        self._devices: dict[str, Device] = {}
+        self._expiry = Expiry(expiring_before=expiring_before)
+        self._alarm: asyncio.TimerHandle | None = None
+        self._notices = Notices()
+        self._sweep: Sweep | None = None
+        if self._login is not None:
+            self._sweep = Sweep(
+                self._login, self.registry, interval=sweep_interval, end=self._end, spawn=self._spawn
+            )
+            self._login.watch_revocations(_weakly(self.heed))
+
+    # The clock ----------------------------------------------------------------------------------------
+
+    def obey_clock(self) -> None:
+        """End the connections whose time is over, and warn those for whom it is time.
+
+        When this returns, no table holds a connection that is over; the clients are told soon.
+        """
+        due = self._expiry.next
+        if self._login is None or due is None or (now := self._login.verifier.now()) < due:
+            return
+        found = self._expiry.due(now)
+        self._end(dict.fromkeys(self._known(found.over), Closing("token_expired")))
+        for connection in self._known(found.expiring):
+            self._tell(connection, EXPIRING_EVENT, expiring_body(self._ttl(connection.identity)))
+
+    def _known(self, sids: Iterable[str]) -> list[Connection]:
+        return [connection for sid in sids if (connection := self.registry.get(sid)) is not None]
+
+    def _ends_at(self, identity: Identity | None) -> float | None:
+        """When a connection of ``identity`` is ended, in Unix seconds; None is never."""
+        if self._login is None or identity is None or identity.expires_at is None:
+            return None
+        return identity.expires_at + (self._login.config.JWT_DECODE_LEEWAY or 0) + self._grace
+
+    def _ttl(self, identity: Identity | None) -> float | None:
+        """Seconds until then."""
+        end = self._ends_at(identity)
+        if end is None or self._login is None:
+            return None
+        return max(0.0, end - self._login.verifier.now())
+
+    def _time(self, connection: Connection) -> None:
+        """Let a connection end when its identity does."""
+        if self._login is not None:
+            self._expiry.set(
+                connection.sid, now=self._login.verifier.now(), end=self._ends_at(connection.identity)
+            )
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Look at the clock when the next mark is due, or after a while, whichever is first."""
+        due = self._expiry.next
+        if due is None or self._login is None:
+            self._cancel_alarm()
+            return
+        loop = asyncio.get_running_loop()
+        delay = min(_LOOK_EVERY, max(_LOOK_AGAIN, due - self._login.verifier.now()))
+        if self._alarm is None or self._alarm.when() > loop.time() + delay:
+            self._cancel_alarm()
+            self._alarm = loop.call_later(delay, self._ring)
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _ring(self) -> None:
+        self._alarm = None
+        try:
+            self.obey_clock()
+        finally:
+            self._set_alarm()
+
+    # Staying ------------------------------------------------------------------------------------------
+
+    def _check_still_good(self, identity: Identity | None, watch: Watch) -> None:
+        """Raise unless what was found out a while ago is still so.
+
+        Raises:
+            Refusal: ``token_expired``, or ``token_revoked`` if ``watch`` has heard so.
+        """
+        if identity is None or self._login is None:
+            return
+        end = self._ends_at(identity)
+        if end is not None and end - self._grace <= self._login.verifier.now():
+            raise Refusal("token_expired")
+        if watch.covers(identity):
+            raise Refusal("token_revoked")
+
+    def _look_after(self, connection: Connection) -> None:
+        """Look after a connection that has been admitted."""
+        self._time(connection)
+        if self._sweep is not None:
+            self._sweep.start()
+
+    def _tell(self, connection: Connection, event: str, body: Mapping[str, Any]) -> None:
+        """Send an event of the library's, unless the connection has left by then."""
+        self._spawn(self._send_to(connection, event, body))
+
+    async def _send_to(self, connection: Connection, event: str, body: Mapping[str, Any]) -> None:
+        if self.registry.get(connection.sid) is connection:
+            await self._send(connection.transport, packets.EVENT, connection.namespace, [event, body])
+
+    # Revocation ---------------------------------------------------------------------------------------
+
+    async def heed(self, revocation: Revocation) -> None:
+        """End what a revocation covers.
+
+        Everything it covers is in no table any more when this returns. The app's disconnect handlers are not
+        waited for: one of them may be what revokes.
+        """
+        self._notices.note(revocation)
+        self._end(dict.fromkeys(self.registry.covered_by(revocation), Closing("token_revoked")))
+
+    # Leaving ------------------------------------------------------------------------------------------
+
+    async def dismiss(self, closing: Closing, selection: Selection) -> int:
+        """End the connections of ``selection`` that are on this node, and tell each of them why."""
+        ending = dict.fromkeys(self.members(selection), closing)
+        goodbyes = self._end(ending)
+        if goodbyes:
+            await asyncio.wait(goodbyes)
+        return len(ending)
+
+    def _end(self, ending: Mapping[Connection, Closing]) -> set[asyncio.Task[None]]:
+        """Take connections out of every table at once, and have them and the app told."""
+        live = {
+            connection: closing
+            for connection, closing in ending.items()
+            if self.registry.get(connection.sid) is connection
+        }
+        goodbyes = {
+            self._leave(self._devices[connection.transport], connection, self.reason.SERVER_DISCONNECT)
+            for connection in live
+        }
+        # Nobody is in a table any more, so nothing comes after the last word.
+        if live:
+            goodbyes.add(self._spawn(self._tell_why(live)))
+        return goodbyes
+
+    async def _tell_why(self, ending: Mapping[Connection, Closing]) -> None:
+        for connection, closing in ending.items():
+            transport, namespace = connection.transport, connection.namespace
+            await self._send(transport, packets.EVENT, namespace, [CLOSING_EVENT, closing_body(closing)])
+            await self._send(transport, packets.DISCONNECT, namespace, None)
+
+    def _leave(self, device: Device, connection: Connection, reason: str) -> asyncio.Task[None]:
+        """Take a connection out of every table at once, and have the app told."""
+        sid, namespace = connection.sid, connection.namespace
+        departure = Departure(sid, namespace, device, rooms=set(super().rooms(sid, namespace)) - {sid})
+        self.registry.remove(sid)
+        connection.ended = True
+        self._stop(sid)
+        self._stop_looking_after(sid)
+        self.manager.basic_disconnect(sid, namespace)
+        transport = self.eio.sockets.get(device.id)
+        if transport is not None:
+            # The next login on this transport has a dict of its own.
+            departure.session = transport.session.pop(namespace, {})
+        self._departures[sid] = departure
+        departure.goodbye = self._spawn(self._say_goodbye(connection, reason))
+        return departure.goodbye
+
+    def _stop_looking_after(self, sid: str) -> None:
+        self._expiry.discard(sid)
+        if self._expiry.next is None:
+            self._cancel_alarm()
+        if self._sweep is not None and not len(self.registry):
+            self._sweep.stop()
+
+    async def _say_goodbye(self, connection: Connection, reason: str) -> None:
+        try:
+            await self._dispatcher.disconnect(connection, reason)
+        finally:
+            del self._departures[connection.sid]
+
+
+def _weakly(listen: Callable[[Revocation], Awaitable[None]]) -> Callable[[Revocation], Awaitable[None]]:
+    """``listen``, a method, as long as somebody else holds its object: a login may outlive the sockets."""
+    method = WeakMethod(listen)
+
+    async def listen_while_it_lasts(revocation: Revocation) -> None:
+        found = method()
+        if found is not None:
+            await found(revocation)
+
+    return listen_while_it_lasts
