@@ -7,14 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
-from authx import AuthX, AuthXConfig, AuthXSocket
+from authx import AuthX, AuthXConfig, AuthXSocket, TokenPayload
 from authx.socket import CurrentIdentity, require_role, require_scope
-from examples.chat.people import PEOPLE, check_password
+from examples.chat.people import PEOPLE, Person, check_password
 
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[1] / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
@@ -41,19 +42,41 @@ class Login(BaseModel):
     password: str
 
 
-@app.post("/login", status_code=204)
-def login(form: Login, response: Response) -> None:
-    person = check_password(form.user, form.password)
-    if person is None:
-        raise HTTPException(401, "That name and password do not belong together.")
+LoggedIn = Annotated[TokenPayload, Depends(auth.access_token_required)]
+
+
+def set_cookies(person: Person, session: str, response: Response) -> None:
     token = auth.create_access_token(
-        person.user, scopes=list(person.scopes), data={"roles": list(person.roles), "name": person.name}
+        person.user,
+        scopes=list(person.scopes),
+        data={"roles": list(person.roles), "name": person.name},
+        session=session,
     )
     auth.set_access_cookies(token, response)
 
 
+@app.post("/login", status_code=204)
+async def login(form: Login, request: Request, response: Response) -> None:
+    person = await run_in_threadpool(check_password, form.user, form.password)
+    if person is None:
+        raise HTTPException(401, "That name and password do not belong together.")
+    session = await auth.create_session(person.user, request)
+    set_cookies(person, session.session_id, response)
+
+
+@app.post("/renew", status_code=204)
+async def renew(token: LoggedIn, response: Response) -> None:
+    set_cookies(PEOPLE[token.sub], token.custom_claims["session_id"], response)
+
+
 @app.post("/logout", status_code=204)
-def logout(response: Response) -> None:
+async def logout(request: Request, response: Response) -> None:
+    await auth.logout(request, response)
+
+
+@app.post("/logout-everywhere", status_code=204)
+async def logout_everywhere(token: LoggedIn, response: Response) -> None:
+    await auth.revoke_user(token.sub)
     auth.unset_cookies(response)
 
 

@@ -78,23 +78,91 @@ async def test_ones_own_devices_come_and_go(browser: Browser, chat_url: str) -> 
     await expect(alice.page.locator("#devices li")).to_have_count(2)
     await expect(alice.page.locator("#devices li", has_text="this one")).to_have_count(1)
 
-    await second.page.get_by_role("button", name="Log out").click()
+    await second.page.get_by_role("button", name="Log out this device").click()
     await expect(second.page.get_by_role("button", name="Log in", exact=True)).to_be_visible()
     await expect(alice.page.locator("#devices li")).to_have_count(1)
     await expect(bob.page.locator("#people [data-user=alice] .avatar")).to_have_attribute(
         "data-online", "true"
     )
 
-    await alice.page.get_by_role("button", name="Log out").click()
+    await alice.page.get_by_role("button", name="Log out this device").click()
     await expect(bob.page.locator("#people [data-user=alice] .avatar")).to_have_attribute(
         "data-online", "false"
     )
 
 
+async def test_logging_out_on_one_device_leaves_the_other_signed_in(browser: Browser, chat_url: str) -> None:
+    phone = await log_in_anew(browser, chat_url, "alice")
+    laptop = await log_in_anew(browser, chat_url, "alice")
+
+    await phone.page.get_by_role("button", name="Log out this device").click()
+
+    await expect(phone.page).to_have_url(f"{chat_url}/login")
+    await expect(phone.page.get_by_role("status")).to_have_count(0)
+    await expect(laptop.page.locator("#devices li")).to_have_count(1)
+    await expect(laptop.page.locator("#state")).to_have_text("Connected")
+    await laptop.open("bob")
+    await laptop.say("still here")
+    await expect(laptop.messages).to_contain_text("not connected now")
+
+
+async def test_logging_out_everywhere_shows_on_every_device(browser: Browser, chat_url: str) -> None:
+    phone = await log_in_anew(browser, chat_url, "alice")
+    laptop = await log_in_anew(browser, chat_url, "alice")
+    bob = await log_in_anew(browser, chat_url, "bob")
+
+    await phone.page.get_by_role("button", name="Log out everywhere").click()
+
+    await expect(phone.page).to_have_url(f"{chat_url}/login")
+    await expect(laptop.page).to_have_url(f"{chat_url}/login?because=token_revoked")
+    await expect(laptop.page.get_by_role("status")).to_have_text(
+        "You were logged out. Log in again to go on."
+    )
+    await expect(bob.page.locator("#people [data-user=alice] .avatar")).to_have_attribute(
+        "data-online", "false"
+    )
+    await expect(bob.page.locator("#state")).to_have_text("Connected")
+    # The cookies that the laptop still has are worth nothing.
+    await laptop.page.goto(chat_url)
+    await expect(laptop.page).to_have_url(f"{chat_url}/login?because=token_revoked")
+
+
+async def test_a_page_that_stays_open_stays_logged_in(browser: Browser) -> None:
+    """The page renews its cookie and its connection, and nobody notices."""
+    # Another process, as always: the example's socket would be this one's for good.
+    with_short_tokens = """
+import sys
+from datetime import timedelta
+import uvicorn
+from examples.chat.app import app, auth
+auth.config.JWT_ACCESS_TOKEN_EXPIRES = timedelta(seconds=3)
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")
+"""
+    async with running(["-c", with_short_tokens, "{port}"]) as base_url:
+        alice = await log_in_anew(browser, base_url, "alice")
+        for _ in range(2):
+            async with alice.page.expect_response("**/ws/refresh") as answering:
+                pass
+            answer = await answering.value
+            assert answer.status == 200
+        await expect(alice.page.locator("#state")).to_have_text("Connected")
+        await expect(alice.page.locator("#devices li")).to_have_count(1)
+        await alice.page.close()
+
+
+async def test_a_reason_that_nobody_wrote_down_is_not_shown(browser: Browser, chat_url: str) -> None:
+    page = await browser.new_page()
+    for because in ("constructor", "<b>you won</b>"):
+        await page.goto(f"{chat_url}/login?because={because}")
+        await expect(page.get_by_role("button", name="Log in", exact=True)).to_be_visible()
+        await expect(page.get_by_role("status")).to_have_count(0)
+
+
 async def test_without_a_login_the_page_asks_for_one(browser: Browser, chat_url: str) -> None:
     page = await browser.new_page()
     await page.goto(chat_url)
-    await expect(page).to_have_url(f"{chat_url}/login")
+    await expect(page).to_have_url(f"{chat_url}/login?because=missing_token")
+    await expect(page.get_by_role("status")).to_have_count(0)
 
     await page.get_by_label("Name").fill("alice")
     await page.get_by_label("Password").fill("guess")

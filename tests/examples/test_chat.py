@@ -62,13 +62,58 @@ async def test_a_wrong_password_sets_none(http: httpx.AsyncClient) -> None:
     assert "set-cookie" not in response.headers
 
 
-async def test_logging_out_takes_both_cookies_away(http: httpx.AsyncClient) -> None:
-    await http.post("/login", json={"user": "bob", "password": "builder"})
+async def logged_in(http: httpx.AsyncClient) -> dict[str, str]:
+    """Log in, and give what a page of the app sends along."""
+    assert (await http.post("/login", json={"user": "bob", "password": "builder"})).status_code == 204
+    return {"X-CSRF-TOKEN": http.cookies["csrf_access_token"]}
+
+
+def a_device_like(http: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Another client of the same app, with the same cookies."""
+    return httpx.AsyncClient(base_url=http.base_url, cookies=dict(http.cookies), trust_env=False)
+
+
+@pytest.mark.parametrize("path", ["/logout", "/logout-everywhere"])
+async def test_logging_out_takes_both_cookies_away_and_ends_the_token(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    proof = await logged_in(http)
     assert set(http.cookies) == {"access_token_cookie", "csrf_access_token"}
 
-    await http.post("/logout")
+    async with a_device_like(http) as copy:
+        assert (await http.post(path, headers=proof)).status_code == 204
 
-    assert set(http.cookies) == set()
+        assert set(http.cookies) == set()
+        assert (await copy.post("/renew", headers=proof)).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/logout", "/logout-everywhere", "/renew"])
+async def test_a_page_elsewhere_does_none_of_it(http: httpx.AsyncClient, path: str) -> None:
+    proof = await logged_in(http)
+    token = http.cookies["access_token_cookie"]
+
+    assert (await http.post(path)).status_code == 401
+    assert http.cookies["access_token_cookie"] == token
+    assert (await http.post("/renew", headers=proof)).status_code == 204
+
+
+async def test_one_device_is_logged_out_and_the_other_is_not(http: httpx.AsyncClient) -> None:
+    async with httpx.AsyncClient(base_url=http.base_url, trust_env=False) as other:
+        proof, other_proof = await logged_in(http), await logged_in(other)
+        await http.post("/logout", headers=proof)
+        assert (await other.post("/renew", headers=other_proof)).status_code == 204
+
+
+async def test_a_renewed_cookie_is_of_the_same_login(http: httpx.AsyncClient) -> None:
+    proof = await logged_in(http)
+    async with a_device_like(http) as copy:
+        assert (await http.post("/renew", headers=proof)).status_code == 204
+        assert http.cookies["access_token_cookie"] != copy.cookies["access_token_cookie"]
+        renewed = {"X-CSRF-TOKEN": http.cookies["csrf_access_token"]}
+
+        await copy.post("/logout", headers=proof)
+
+        assert (await http.post("/renew", headers=renewed)).status_code == 401
 
 
 async def test_the_pages_and_the_client_are_served_by_the_app_itself(http: httpx.AsyncClient) -> None:

@@ -146,7 +146,7 @@ async def test_sessions() -> None:
         assert (await http.delete("/sessions/unknown", headers=laptop)).status_code == 404
         assert (await http.delete(path, headers=laptop)).status_code == 204
         answer = await http.get("/sessions", headers=phone)
-        assert (answer.status_code, answer.json()["error_type"]) == (401, "SessionRevoked")
+        assert (answer.status_code, answer.json()["error_type"]) == (401, "RevokedTokenError")
         assert len((await http.get("/sessions", headers=laptop)).json()) == 1
 
         assert (await http.delete("/sessions", headers=laptop)).status_code == 204

@@ -41,10 +41,37 @@ socket.on("disconnect", () => showState("connecting", "Connection lost"));
 
 socket.on("connect_error", (error) => {
   const refusal = error.data;
-  if (LOG_IN_AGAIN.includes(refusal?.code)) location.replace("/login");
+  if (LOG_IN_AGAIN.includes(refusal?.code)) logInAgain(refusal.code);
   else if (refusal) showState("refused", `${error.message} (${refusal.code})`);
   else showState("connecting", "Reconnecting");
 });
+
+// The server closes the connection next, and says why. Another tab may hold a new cookie by now.
+socket.on("authx:closing", ({ code, retry }) => {
+  if (retry) socket.once("disconnect", () => socket.connect());
+  else if (LOG_IN_AGAIN.includes(code)) logInAgain(code);
+});
+
+function logInAgain(code) {
+  location.replace(`/login?because=${code}`);
+}
+
+// Stay logged in: take a new cookie, and have the open connection take it over.
+socket.on("authx:expiring", async () => {
+  try {
+    if ((await post("/renew")).ok) await post("/ws/refresh", { key: me.key });
+  } catch {
+    // The server cannot be reached: the connection is lost as well, and looks for it again.
+  }
+});
+
+function post(path, body = {}) {
+  return fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-TOKEN": cookie("csrf_access_token") ?? "" },
+    body: JSON.stringify(body),
+  });
+}
 
 socket.on("authx:session", async (session) => {
   me = session;
@@ -277,8 +304,17 @@ function browserName(agent) {
   return system ? `${name} on ${system}` : name;
 }
 
-$("log-out").addEventListener("click", async () => {
+async function logOut(path) {
   socket.disconnect();
-  await fetch("/logout", { method: "POST" });
+  try {
+    if ((await post(path)).status >= 500) throw new Error();
+  } catch {
+    // Not logged out, and not pretending to be.
+    socket.connect();
+    return showDenial({});
+  }
   location.replace("/login");
-});
+}
+
+$("log-out").addEventListener("click", () => logOut("/logout"));
+$("log-out-everywhere").addEventListener("click", () => logOut("/logout-everywhere"));

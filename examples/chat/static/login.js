@@ -3,6 +3,17 @@
 const form = document.getElementById("login");
 const error = document.getElementById("error");
 
+// Why the chat sent somebody here; only what is written down is shown.
+const BECAUSE = {
+  token_revoked: "You were logged out. Log in again to go on.",
+  token_expired: "Your login has ended. Log in again to go on.",
+};
+const because = new URLSearchParams(location.search).get("because");
+if (Object.hasOwn(BECAUSE, because)) {
+  document.getElementById("notice").textContent = BECAUSE[because];
+  document.getElementById("notice").hidden = false;
+}
+
 async function logIn(user, password) {
   error.hidden = true;
   let response;
