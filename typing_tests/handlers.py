@@ -137,3 +137,17 @@ socket.exception_handler(Full())  # type: ignore[arg-type]
 async def wrong(me: CurrentIdentity) -> str:
     me.user = "mallory"  # type: ignore[misc]
     return me.email  # type: ignore[attr-defined,no-any-return]
+
+
+@socket.on_refresh
+async def refreshed(connection: Connection, me: CurrentIdentity) -> None:
+    assert_type(me, Identity)
+    assert_type(await socket.update_user(me.user, scopes=["chat:read"], roles=None), int)
+
+
+@socket.on_refresh(namespace="/chat")
+def refreshed_there(sid: str) -> None:
+    assert_type(sid, str)
+
+
+assert_type(refreshed_there("s"), None)
