@@ -32,6 +32,8 @@ class Device:
     abandoned: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     """Of arrivals that were given up: a thread can't be cancelled. The next arrival waits for their end."""
     deadline: asyncio.TimerHandle | None = field(default=None, repr=False)
+    begun: bool = False
+    """Whether it has asked for a namespace, as it has to first."""
     closing: bool = False
 
     def cancel_deadline(self) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from authx.socket.cors import cors_headers
-from authx.socket.engine import read_handshake
+from authx.socket.environ import read_handshake
 from authx.socket.exceptions import Refusal, SocketError
 from authx.socket.failures import as_failure, is_cancelled
 from authx.socket.origin import OriginPolicy

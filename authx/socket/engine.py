@@ -1,243 +1,271 @@
-"""The Engine.IO server: what python-engineio does, less what a stranger should not get from it."""
+"""The Engine.IO server: what comes by HTTP and over websockets, to the letter of the protocol.
+
+Of python-engineio, the options, the sids and the face that python-socketio talks to are left. How requests
+are answered and frames are carried is our own: the base class spends tasks and time-outs on each packet,
+keeps without end what a slow client does not read, and trips over what no client should send.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-import engineio
-from engineio.packet import MESSAGE, Packet
-from engineio.payload import Payload
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from authx.socket.cors import cors_headers, read_cors_rules
-from authx.socket.engine_log import EngineLog
-from authx.socket.frames import readable, split_payload
-from authx.socket.handshake import Handshake
-from authx.socket.origin import OriginPolicy, own_origins
+from authx.socket.environ import read_handshake
+from authx.socket.frames import PROBE, UPGRADE, is_readable, split_payload
+from authx.socket.lifecycle import Lifecycle
+from authx.socket.origin import OriginPolicy
+from authx.socket.response import Response, accepted, compressed, payload, refused, respond
+from authx.socket.transport import CLOSE, NOOP, Frame, Transport
 
 __all__ = ("Engine", "read_cors_rules", "read_handshake")
 
+_MOST_FRAMES = 1_000
+"""In one POST. Browsers send whatever they have in one."""
+_PROTOCOL_ERROR = 1002
 
-class Engine(engineio.AsyncServer):
-    """Opens and closes transports.
+_Query = Mapping[str, list[str]]
+
+
+class Engine(Lifecycle):
+    """Answers requests, and lets polls and websockets carry transports.
 
     Who may connect is not decided here: every origin may open a transport, and hears at CONNECT, with a
     code, if it may not stay.
 
     Args:
         origins: Which pages may read an answer.
-        logger: Gets what the base class has to say, without what clients wrote.
-        linger: Seconds for which a polling client that was closed may still fetch what was queued for it.
-        options: Options of ``engineio.AsyncServer``.
+        options: Of :class:`Lifecycle`.
     """
 
-    service_task_handle: asyncio.Task[None] | None
-    service_task_event: asyncio.Event | None
-
-    def __init__(
-        self, *, origins: OriginPolicy, logger: logging.Logger, linger: float = 5.0, **options: Any
-    ) -> None:
-        # An empty list turns the base class's own origin check off.
-        super().__init__(cors_allowed_origins=[], logger=EngineLog(logger), **options)
+    def __init__(self, *, origins: OriginPolicy, **options: Any) -> None:
+        super().__init__(**options)
         self._origins = origins
-        self._linger = linger
-        self._deadlines: dict[str, asyncio.Timeout] = {}
-        """By sid: when a websocket is closed that has not taken its polling session over by then."""
-        self._endings: dict[str, Any] = {}
-        """By sid: a polling session that was closed, until its client has heard so or the time is over."""
 
     # Requests -----------------------------------------------------------------------------------------
 
     async def handle_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request or websocket.
-
-        The base class is given only what it can deal with; all else is refused here, with 400.
-        """
+        """Serve one HTTP request or websocket; what is neither of the protocol's is answered with 400."""
         opening = await receive()
         query = parse_qs(scope["query_string"].decode("latin-1"))
         sid = query.get("sid", [None])[0]
-        objection = _objection(scope, opening, query)
+        objection = self._objection(scope, opening, query)
         if objection is not None:
-            await self._refuse(scope, send, objection)
+            await self._answer(refused(objection), scope, send)
         elif scope["type"] == "websocket":
-            await self._serve_websocket(sid, scope, _resumed(opening, receive), send)
-        elif scope["method"] == "POST":
-            await self._take(sid, scope, _resumed(opening, receive), send)
+            await self._serve_websocket(sid, scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await self._answer(accepted(), scope, send)
+        elif scope["method"] == "POST" and sid is not None:
+            await self._answer(await self._take(sid, _resumed(opening, receive)), scope, send)
         elif scope["method"] == "GET" and sid is not None:
-            await self._give(sid, scope, receive, send)
+            await self._answer(await self._give(sid, receive), scope, send)
+        elif scope["method"] == "GET":
+            await self._answer(await self._begin(scope), scope, send)
         else:
-            await super().handle_request(scope, _without_body(receive), send)
+            await self._answer(refused("Bad request"), scope, send)
 
-    async def _give(self, sid: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a poll."""
-        ending = self._endings.pop(sid, None)
-        if self._polling(sid) is not None:
-            await super().handle_request(scope, _without_body(receive), send)
-        elif ending is not None and (packets := _drained(ending.queue)):
-            await self._answer(self._ok(packets), scope, send)
-        else:
-            await self._refuse(scope, send, "Invalid session")
+    def _objection(self, scope: Scope, opening: Message, query: _Query) -> str | None:
+        """Why a request is refused before anybody looks at who sent it; None if it is not."""
+        if opening["type"].endswith(".disconnect"):
+            return "Nobody is there"
+        if "j" in query:
+            # A script element reads across origins, past every check that a browser makes.
+            return "JSONP is not supported"
+        transport = "websocket" if scope["type"] == "websocket" else "polling"
+        if transport not in self.transports or query.get("transport") != [transport]:
+            return "Invalid transport"
+        if transport == "polling" and Headers(scope=scope).get("upgrade", "").lower() == "websocket":
+            # A server that knows no websockets passes the wish for one on.
+            return "Invalid transport"
+        if "sid" not in query and query.get("EIO") != ["4"] and scope.get("method") != "OPTIONS":
+            return "Unsupported protocol version"
+        return None
 
-    async def _take(self, sid: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the packets of a POST: all of them, or none and the transport ends."""
-        socket = self._polling(sid)
-        if socket is None:
-            await self._refuse(scope, send, "Invalid session")
-            return
-        try:
-            body = await _read_body(receive, self.max_http_buffer_size)
-            frames = split_payload(body, most=Payload.max_decode_packets)
-        except ValueError:
-            await self.drop(socket.sid)
-            await self._refuse(scope, send, "Invalid payload")
-            return
-        for frame in frames:
-            text = isinstance(frame, str)
-            await socket.receive(Packet(int(frame[0]), frame[1:]) if text else Packet(MESSAGE, frame))
-        await self._answer(self._ok(), scope, send)
+    async def _answer(self, response: Response, scope: Scope, send: Send) -> None:
+        if self.http_compression:
+            response = compressed(response, scope, threshold=self.compression_threshold)
+        await respond(response, scope, send, headers=self._cors(scope))
 
-    async def _serve_websocket(self, sid: str | None, scope: Scope, receive: Receive, send: Send) -> None:
-        frames = readable(receive, limit=self.max_http_buffer_size)
-        if sid is None:
-            await super().handle_request(scope, frames, send)
-            return
-        socket = self._polling(sid)
-        if socket is None or not self.allow_upgrades or sid in self._deadlines:
-            await self._refuse(scope, send, "Invalid session")
-            return
-
-        async def receive_until_upgraded() -> Message:
-            event = await frames()
-            if event.get("text") == "5" and self._deadlines.pop(sid, None) is deadline:
-                deadline.reschedule(None)
-            return event
-
-        try:
-            async with asyncio.timeout(self.ping_timeout) as deadline:
-                self._deadlines[sid] = deadline
-                await super().handle_request(scope, receive_until_upgraded, send)
-        except OSError:
-            # Too late, or the client is gone: it may go on polling, or try again.
-            pass
-        finally:
-            self._deadlines.pop(sid, None)
-            if not socket.upgraded:
-                # The base class forgets to say so, and to close the websocket.
-                socket.upgrading = False
-                with suppress(OSError, RuntimeError):
-                    await send({"type": "websocket.close"})
-
-    def _polling(self, sid: str | None) -> Any:
-        """The open polling transport of a sid, or None."""
-        socket = self.sockets.get(sid)
-        return None if socket is None or socket.closed or socket.upgraded else socket
-
-    async def _refuse(self, scope: Scope, send: Send, reason: str) -> None:
-        await self._answer(self._bad_request(reason), scope, send)
-
-    async def _answer(self, response: dict[str, Any], scope: Scope, send: Send) -> None:
-        await self._make_response(response, {"asgi.scope": scope, "asgi.send": send})
-
-    async def _make_response(self, response_dict: dict[str, Any], environ: Mapping[str, Any]) -> Any:
-        # ASGI wants the names in lower case. The app's middleware finds no others, and would say twice
-        # what may be said once.
-        headers = [(name.lower(), value) for name, value in response_dict["headers"]]
-        return await super()._make_response({**response_dict, "headers": headers}, environ)
-
-    # Ends ---------------------------------------------------------------------------------------------
-
-    async def disconnect(self, sid: str | None = None) -> None:
-        """Close a transport, or all of them.
-
-        The base class waits until the client has fetched everything, which a client may never do.
-        """
-        for device in tuple(self.sockets) if sid is None else (sid,):
-            await self.drop(device)
-
-    async def drop(self, device: str, reason: str | None = None) -> None:
-        """Close a transport after what is queued for it, whether or not the client takes its leave."""
-        socket = self.sockets.get(device)
-        if socket is None or socket.closed:
-            return
-        await socket.close(wait=False, reason=reason)
-        # Ends the writer, which closes the websocket.
-        await socket.queue.put(None)
-        if not socket.upgraded:
-            # A poll that is under way gets the rest; without one, the next does.
-            self._endings[device] = socket
-            asyncio.get_running_loop().call_later(self._linger, self._endings.pop, device, None)
-
-    def forget(self, device: str, *, end_poll: bool) -> None:
-        """Take a closed transport out of the tables; the base class leaves that to its next sweep.
-
-        Args:
-            device: The transport.
-            end_poll: Answer the poll that the client may have under way; it asked for the end itself.
-        """
-        socket = self.sockets.pop(device, None)
-        if socket is None:
-            return
-        upgrade = self._deadlines.pop(device, None)
-        # One that has just expired can't be changed any more.
-        if upgrade is not None and not upgrade.expired():
-            upgrade.reschedule(asyncio.get_running_loop().time())
-        if end_poll:
-            socket.queue.put_nowait(None)
-
-    async def shutdown(self) -> None:
-        """End the engine's task, and forget who has not heard of their end; again, it does nothing."""
-        sweep = self.service_task_handle
-        if sweep is not None:
-            if self.service_task_event is None:
-                # It makes the event itself, and has not begun to.
-                sweep.cancel()
-            else:
-                self.service_task_event.set()
-            await asyncio.gather(sweep, return_exceptions=True)
-            # An app may be started again, as tests do: the first transport then starts the task again.
-            self.service_task_handle = self.service_task_event = None
-            self.start_service_task = True
-        self._endings.clear()
-
-    def _cors_headers(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def _cors(self, scope: Scope) -> list[tuple[str, str]]:
         """The CORS headers for the page that asks; none for a page that may not connect."""
-        scope = environ["asgi.scope"]
+        if Headers(scope=scope).get("origin") is None:
+            return []
         return cors_headers(read_handshake(scope), scope.get("method"), self._origins)
 
+    # Polling ------------------------------------------------------------------------------------------
 
-def read_handshake(scope: Scope) -> Handshake:
-    """What the ASGI scope of a request or websocket shows of the client."""
-    connection = HTTPConnection(scope)
-    return Handshake(
-        headers=dict(connection.headers),
-        cookies=connection.cookies,
-        query=dict(connection.query_params),
-        own_origins=own_origins(scope["scheme"], connection.headers),
-        address=connection.client.host if connection.client else None,
-    )
+    def _polling(self, sid: str) -> Transport | None:
+        """The open polling transport of a sid, or None."""
+        transport: Transport | None = self.sockets.get(sid)
+        return None if transport is None or transport.closed or transport.upgraded else transport
+
+    async def _begin(self, scope: Scope) -> Response:
+        try:
+            transport = await self._open(scope)
+        except OverflowError:
+            return refused("Too many transports", 429)
+        return payload(transport.drain(), self._cookie(transport))
+
+    async def _give(self, sid: str, receive: Receive) -> Response:
+        """Answer a poll."""
+        transport = self._polling(sid)
+        if transport is None:
+            ending = self._endings.get(sid)
+            if ending is None or ending.upgraded:
+                return refused("Invalid session")
+            del self._endings[sid]
+            ending.stop()
+            return payload(ending.drain())
+        if transport.upgrading:
+            return payload([NOOP])
+        if transport.polling:
+            # Which of them would get what, nobody could say.
+            await self._close(transport, self.reason.TRANSPORT_ERROR)
+            return refused("There is a poll under way")
+        if not transport.waiting:
+            await self._something(transport, receive)
+        return payload(transport.drain() or [CLOSE])
+
+    async def _something(self, transport: Transport, receive: Receive) -> None:
+        """Let a poll wait until there is something to answer."""
+        transport.polling = True
+        # Who hangs up meanwhile is gone; what is sent into the void afterwards would be lost unnoticed.
+        watch = asyncio.get_running_loop().create_task(_disconnected(receive))
+        watch.add_done_callback(lambda _: transport.wake())
+        try:
+            await transport.something()
+            if watch.done():
+                await self._close(transport, self.reason.TRANSPORT_CLOSE)
+        finally:
+            transport.polling = False
+            watch.cancel()
+
+    async def _take(self, sid: str, receive: Receive) -> Response:
+        """Take the packets of a POST: all of them, or none and the transport ends."""
+        transport = self._polling(sid)
+        if transport is None:
+            return refused("Invalid session")
+        if transport.posting:
+            # They would be in no order, and as many as somebody likes.
+            await self._close(transport, self.reason.TRANSPORT_ERROR)
+            return refused("There is a POST under way")
+        transport.posting = True
+        try:
+            body = await _read_body(receive, self.max_http_buffer_size)
+            for frame in split_payload(body, most=_MOST_FRAMES):
+                await self._hear(transport, frame)
+        except OverflowError:
+            await self._close(transport, self.reason.TRANSPORT_ERROR)
+            return refused("Payload too large", 413)
+        except ValueError:
+            await self._close(transport, self.reason.TRANSPORT_ERROR)
+            return refused("Invalid payload")
+        finally:
+            transport.posting = False
+        return accepted()
+
+    # Websockets ---------------------------------------------------------------------------------------
+
+    async def _serve_websocket(self, sid: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        transport: Transport | None
+        cookie: list[tuple[str, str]] = []
+        if sid is None:
+            try:
+                transport = await self._open(scope)
+            except OverflowError:
+                await self._answer(refused("Too many transports", 429), scope, send)
+                return
+            cookie = self._cookie(transport)
+        else:
+            transport = self._polling(sid)
+            if transport is None or transport.held or not self._may_upgrade:
+                await self._answer(refused("Invalid session"), scope, send)
+                return
+        opening: Message = {"type": "websocket.accept"}
+        if cookie:
+            opening["headers"] = [(name.encode(), value.encode("latin-1")) for name, value in cookie]
+        await self._carry(transport, opening, receive, send, upgrade=sid is not None)
+
+    async def _carry(
+        self, transport: Transport, opening: Message, receive: Receive, send: Send, *, upgrade: bool
+    ) -> None:
+        """Let a websocket carry a transport, from the start or from when its client says so."""
+        try:
+            async with asyncio.timeout(self.ping_timeout if upgrade else None) as leash:
+                transport.hold(leash)
+                await send(opening)
+                if upgrade and not await self._is_upgraded(transport, receive, send):
+                    return
+                leash.reschedule(None)
+                transport.write_to(send)
+                await self._read(transport, receive)
+        except (TimeoutError, OSError):
+            # There was no reason to go on, or nobody to go on with.
+            pass
+        finally:
+            transport.hold(None)
+            if upgrade and not transport.upgraded:
+                # It may go on polling, or try again.
+                transport.upgrading = False
+                with suppress(OSError, RuntimeError):
+                    await send({"type": "websocket.close", "code": 1000})
+            else:
+                await self._hang_up(transport)
+
+    async def _is_upgraded(self, transport: Transport, receive: Receive, send: Send) -> bool:
+        """Whether a client says, in the words for it, that its websocket takes over from polling."""
+        if _frame(await receive()) != PROBE:
+            return False
+        await send({"type": "websocket.send", "text": "3probe"})
+        # From here on everything waits for the websocket. The poll under way has nothing to wait for.
+        transport.upgrading = True
+        if transport.polling:
+            transport.put(NOOP)
+        return _frame(await receive()) == UPGRADE and not transport.finished
+
+    async def _read(self, transport: Transport, receive: Receive) -> None:
+        """Read a websocket until it ends, or nothing more is wanted of it."""
+        limit = self.max_http_buffer_size
+        while True:
+            frame = _frame(await receive())
+            if transport.closed:
+                if frame is None:
+                    return
+                continue
+            if frame is None:
+                await self._close(transport, self.reason.TRANSPORT_CLOSE)
+                transport.cut()
+                return
+            if not is_readable(frame, limit=limit):
+                transport.close_code = _PROTOCOL_ERROR
+                await self._close(transport, self.reason.TRANSPORT_ERROR)
+                return
+            await self._hear(transport, frame)
+
+    async def _hang_up(self, transport: Transport) -> None:
+        """The end of whoever reads a websocket is that of its transport."""
+        if not transport.closed:
+            # The server gives up on it, or it was gone before it was accepted.
+            await self._close(transport, self.reason.TRANSPORT_CLOSE)
+            transport.cut()
+        await transport.written()
+        transport.stop()
+        self._endings.pop(transport.sid, None)
 
 
-def _objection(scope: Scope, opening: Message, query: Mapping[str, list[str]]) -> str | None:
-    """Why a request is refused before anybody looks at who sent it; None if it is not."""
-    if opening["type"].endswith(".disconnect"):
-        return "Nobody is there"
-    if "j" in query:
-        # A script element reads across origins, past every check that a browser makes.
-        return "JSONP is not supported"
-    websocket = scope["type"] == "websocket"
-    if websocket is not (query.get("transport") == ["websocket"]):
-        return "Invalid transport"
-    if not websocket and Headers(scope=scope).get("upgrade", "").lower() == "websocket":
-        # A server that knows no websockets passes the wish for one on, and the base class would grant it.
-        return "Invalid transport"
-    return None
+def _frame(event: Message) -> Frame | None:
+    """What came over a websocket; None if it has ended."""
+    if event["type"] != "websocket.receive":
+        return None
+    text: str | None = event.get("text")
+    return (event.get("bytes") or b"") if text is None else text
 
 
 def _resumed(opening: Message, receive: Receive) -> Receive:
@@ -250,15 +278,19 @@ def _resumed(opening: Message, receive: Receive) -> Receive:
     return receive_resumed
 
 
-def _without_body(receive: Receive) -> Receive:
-    return _resumed({"type": "http.request", "body": b"", "more_body": False}, receive)
+async def _disconnected(receive: Receive) -> None:
+    """Return when a client has hung up."""
+    with suppress(OSError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 async def _read_body(receive: Receive, limit: int) -> bytes:
     """The body of a request, whatever it says of its length.
 
     Raises:
-        ValueError: for a body of more than ``limit`` bytes, and for one that its client broke off.
+        OverflowError: for a body of more than ``limit`` bytes.
+        ValueError: for one that its client broke off.
     """
     body, more = bytearray(), True
     while more:
@@ -267,12 +299,6 @@ async def _read_body(receive: Receive, limit: int) -> bytes:
             raise ValueError("the client is gone")
         body += event.get("body", b"")
         if len(body) > limit:
-            raise ValueError("too much")
+            raise OverflowError("too much")
         more = event.get("more_body", False)
     return bytes(body)
-
-
-def _drained(queue: asyncio.Queue[Any]) -> list[Any]:
-    """What is left to say, without the mark of the end."""
-    left = [queue.get_nowait() for _ in range(queue.qsize())]
-    return [packet for packet in left if packet is not None]

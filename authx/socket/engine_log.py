@@ -21,8 +21,10 @@ _SENTENCES = (
     "Unknown receive error",
     "connect async handler error",
     "disconnect async handler error",
+    "disconnect handler error",
     "event loop is closed",
     "message async handler error",
+    "message handler error",
     "service task",
 )
 # Its arguments that it makes up itself.

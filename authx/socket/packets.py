@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from socketio import packet
 __all__ = ("Packet", "PacketReader", "StrictJSON")
 
 _MAX_ATTACHMENTS = 100
+_COUNTED = re.compile("[56][0-9]{1,3}-")
 
 _EVENTS = (packet.EVENT, packet.BINARY_EVENT)
 _ACKS = (packet.ACK, packet.BINARY_ACK)
@@ -127,6 +129,8 @@ class PacketReader:
         else:
             if not isinstance(frame, str | bytes) or not frame:
                 raise TypeError("a packet is text or bytes")
+            if isinstance(frame, str) and frame[0] in "56" and not _COUNTED.match(frame):
+                raise ValueError("the number of attachments is missing")
             found = self._packet_class(encoded_packet=frame)
             _check(found)
             complete = found.packet_type not in _BINARY or found.attachment_count == 0

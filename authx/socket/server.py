@@ -20,7 +20,8 @@ from authx.socket.admission import Admission
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Device
 from authx.socket.dispatch import Dispatcher
-from authx.socket.engine import Engine, read_handshake
+from authx.socket.engine import Engine
+from authx.socket.environ import read_handshake
 from authx.socket.exceptions import Refusal
 from authx.socket.handshake import Door
 from authx.socket.limits import FailureThrottle, UserLimits, WhenFull
@@ -108,7 +109,6 @@ class Server(Renewal):
         for connection in self.registry.on(eio_sid):
             self._leave(device, connection, reason)
         self._reader.forget(eio_sid)
-        self.eio.forget(eio_sid, end_poll=reason == self.reason.CLIENT_DISCONNECT)
 
     def _start_deadline(self, device: Device) -> None:
         """Close the transport unless a connection is admitted in time."""
@@ -143,7 +143,11 @@ class Server(Renewal):
             return
         namespace = packet.namespace or _DEFAULT
         if packet.packet_type == packets.CONNECT:
+            device.begun = True
             await self._handle_connect(eio_sid, namespace, packet.data)
+        elif not device.begun:
+            logger.info("closing %s: it begins with another packet than CONNECT", device.name)
+            await self.eio.drop(eio_sid)
         elif packet.packet_type == packets.DISCONNECT:
             await self._handle_disconnect(eio_sid, namespace, self.reason.CLIENT_DISCONNECT)
         elif packet.packet_type in (packets.EVENT, packets.BINARY_EVENT):
@@ -209,6 +213,7 @@ class Server(Renewal):
             raise Refusal("internal_error") from error
         self._turn_away(arrival)
         device.cancel_deadline()
+        self.eio.admit(device.id)
         self.registry.add(connection)
         self._begin(sid)
         self._look_after(connection)

@@ -23,7 +23,14 @@ def main() -> None:
         "\n  Log in twice, in a second browser or a private window, and let them talk. Ctrl+C ends it.\n",
         flush=True,
     )
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+    # Compressed websockets would take twice the memory for each connection.
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        ws_per_message_deflate=False,
+    )
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ MALFORMED = {
     "no utf-8": b"\xff\xfe",
     "empty frames": b"\x1e\x1e",
     "a frame that ends early": b"40\x1e",
-    "too many packets": b"\x1e".join([b"3"] * 17),
+    "too many packets": b"\x1e".join([b"3"] * 1001),
     "a packet after the end": b"1\x1e0",
     "more than is allowed": b"40" + b" " * LIMIT,
 }
@@ -134,9 +134,10 @@ async def test_a_post_that_cannot_be_read_is_refused_and_ends_its_transport_alon
 
         answer = await http.post("", params=query, content=chunks() if chunked else MALFORMED[case])
 
-        assert answer.status_code == 400
-        await until(lambda: len(socket.sio.eio.sockets) == len(socket.sio._devices) == 1)
-        await until(lambda: not socket.sio.eio._endings)
+        assert answer.status_code == (413 if case == "more than is allowed" else 400)
+        assert len(socket.sio.eio.sockets) == len(socket.sio._devices) == 1
+        assert not socket.sio.eio._endings
+        assert (await http.get("", params=query)).status_code == 400
         assert await bystander.emit("echo", 1) == [1]
     assert tracebacks(caplog) == []
 
@@ -167,7 +168,7 @@ async def test_a_post_in_chunks_is_read_whole() -> None:
         answer = await http.post("", params=query, content=chunks())
         polled = await http.get("", params=query)
 
-    assert (answer.status_code, answer.text) == (200, "OK")
+    assert (answer.status_code, answer.text) == (200, "ok")
     assert polled.text.startswith('40{"sid":')
 
 
@@ -225,7 +226,7 @@ async def test_an_upgrade_goes_on_over_the_websocket_and_only_there() -> None:
         await websocket.send("2probe")
         assert await websocket.recv() == "3probe"
         assert (await http.get("", params=query)).text == "6"
-        deadline = socket.sio.eio._deadlines[query["sid"]]
+        deadline = socket.sio.eio.sockets[query["sid"]]._leash
         await websocket.send("5")
         await websocket.send(f"40{json.dumps({'token': token})}")
         async with asyncio.timeout(5):
@@ -259,7 +260,7 @@ async def test_an_upgrade_that_is_not_made_has_a_deadline(frames: list[str]) -> 
         assert websocket.close_code == 1000
 
         # Who can't upgrade goes on polling.
-        await until(lambda: not socket.sio.eio._deadlines)
+        await until(lambda: not socket.sio.eio.sockets[query["sid"]].held)
         token = auth.create_access_token("alice")
         answer = await http.post("", params=query, content=f"40{json.dumps({'token': token})}")
         assert answer.status_code == 200
@@ -277,7 +278,7 @@ async def test_there_is_one_upgrade_at_a_time() -> None:
         first = await upgrading(url, sid)
         with pytest.raises(InvalidStatus) as refusal:
             await upgrading(url, sid)
-        assert refusal.value.response.status_code == 403
+        assert refusal.value.response.status_code == 400
         await first.send("2probe")
         assert await first.recv() == "3probe"
         await first.close()
@@ -289,7 +290,7 @@ async def test_an_upgrade_that_was_given_up_may_be_tried_again() -> None:
     async with serving(app) as url, browser(url) as http:
         sid = await opening(http)
         await (await upgrading(url, sid)).close()
-        await until(lambda: not socket.sio.eio._deadlines)
+        await until(lambda: not socket.sio.eio.sockets[sid].held)
         second = await upgrading(url, sid)
         await second.send("2probe")
         assert await second.recv() == "3probe"
@@ -312,7 +313,6 @@ async def test_the_end_of_a_session_ends_its_upgrade(probed: bool) -> None:
             else:
                 await socket.sio.eio.drop(sid)
             await ended(websocket)
-            assert not socket.sio.eio._deadlines
         await until(lambda: not filled(socket) and not socket.sio.eio._endings)
 
 
@@ -356,7 +356,7 @@ async def test_garbage_in_an_upgrade_ends_the_upgrade_and_not_the_session(
             assert await websocket.recv() == "3probe"
         await websocket.send({**GARBAGE, "a packet": "40", "bytes": b"x"}[case])
         await ended(websocket)
-        await until(lambda: not socket.sio.eio._deadlines)
+        await until(lambda: not socket.sio.eio.sockets[sid].held)
 
         assert not socket.sio.eio.sockets[sid].upgrading
         assert (await http.post("", params={**POLLING, "sid": sid}, content="40")).status_code == 200
@@ -385,7 +385,7 @@ async def test_a_websocket_that_says_polling_opens_nothing() -> None:
         for query in ("EIO=4&transport=polling", "EIO=4", "EIO=4&transport=websocket&j=0"):
             with pytest.raises(InvalidStatus) as refusal:
                 await open_websocket(f"{url.replace('http', 'ws', 1)}{wire.PATH}?{query}", proxy=None)
-            assert refusal.value.response.status_code == 403
+            assert refusal.value.response.status_code == 400
     assert not filled(socket)
 
 
@@ -453,9 +453,9 @@ async def test_a_poll_under_way_hears_it_at_once() -> None:
     socket = AuthXSocket(app, auth=login())
     async with serving(app) as url, browser(url) as http:
         query = {**POLLING, "sid": await opening(http)}
-        queue = socket.sio.eio.sockets[query["sid"]].queue
+        transport = socket.sio.eio.sockets[query["sid"]]
         poll = asyncio.create_task(http.get("", params=query))
-        await until(lambda: queue._getters)
+        await until(lambda: transport.polling)
         await socket.sio.eio.drop(query["sid"])
 
         assert (await poll).text == "1"
@@ -491,8 +491,7 @@ async def test_no_word_of_a_client_and_no_sid_reaches_the_engines_log(
     texts = [record.getMessage() + str(record.exc_text or "") for record in caplog.records]
     ours = [text for record, text in zip(caplog.records, texts, strict=True) if "engine" in record.name]
 
-    assert any("Received packet MESSAGE" in text for text in ours)
-    assert any("Sending packet OPEN" in text for text in ours)
+    assert len([text for text in ours if text.endswith(": opened")]) == len(sids)
     for text in ours:
         assert "hunter2" not in text.lower()
         assert not [sid for sid in sids if sid in text]

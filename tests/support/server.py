@@ -16,18 +16,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @asynccontextmanager
-async def serving(app: Any, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    app: Any, *, host: str = "127.0.0.1", port: int = 0, ws: str = "auto"
+) -> AsyncIterator[str]:
     """Serve `app` in the test's own event loop and give its base URL; on a free port if none is named.
 
     The parts of `uvicorn.Server` are called one by one, so the server is up when the block starts, needs no
-    task of its own and touches no signal handler.
+    task of its own and touches no signal handler. `ws` is uvicorn's websocket implementation.
     """
     # With the protocol named, asyncio turns Nagle's algorithm off, which would cost 40 ms for each answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # Whoever served the port before may have left connections that the system remembers for a minute.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False)
+    config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, ws=ws)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

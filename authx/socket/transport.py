@@ -1,0 +1,283 @@
+"""An Engine.IO transport as the server sees it: what waits to be sent, a heartbeat, and an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+from starlette.types import Send
+
+__all__ = ("CLOSE", "NOOP", "PING", "Frame", "Host", "Pace", "Transport")
+
+Frame: TypeAlias = str | bytes
+"""An Engine.IO frame as it is written: text with its type in front, or the bytes of a message."""
+
+CLOSE: Final = "1"
+PING: Final = "2"
+NOOP: Final = "6"
+
+_BESIDES = 64
+"""Bytes that a waiting frame takes beside what is in it."""
+_NORMAL = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What all transports of a server have in common."""
+
+    ping_interval: float
+    """Seconds from an answer to the next ping."""
+    ping_timeout: float
+    """Seconds that a client has for its answer."""
+    max_outbound_bytes: int
+    """How much may wait to be sent."""
+
+
+class Host(Protocol):
+    """Whom a transport tells that it can't go on."""
+
+    def went_silent(self, transport: Transport) -> None:
+        """Nothing came after a ping, in the time there was."""
+
+    def fell_behind(self, transport: Transport) -> None:
+        """More waits to be sent than may."""
+
+
+class Transport:
+    """What one client is sent, over whatever carries it at the moment.
+
+    Frames are put without waiting for anybody. Whoever carries them takes them from here: a poll, or the one
+    task that writes to a websocket. So they go in the order in which they were put, an emit to many takes no
+    task for each of them, and a client that does not read holds up nobody else.
+
+    Args:
+        sid: Its Engine.IO sid.
+        host: Is told when it can't go on.
+        pace: Times and bounds.
+        address: Under which it is counted until a connection is admitted; None if it is not.
+    """
+
+    __slots__ = (
+        "_answering",
+        "_host",
+        "_judging",
+        "_leash",
+        "_loop",
+        "_pace",
+        "_queue",
+        "_taker",
+        "_timer",
+        "_waiting",
+        "_writer",
+        "address",
+        "close_code",
+        "closed",
+        "finished",
+        "heard",
+        "polling",
+        "posting",
+        "session",
+        "sid",
+        "upgraded",
+        "upgrading",
+    )
+
+    def __init__(self, sid: str, *, host: Host, pace: Pace, address: str | None = None) -> None:
+        self.sid = sid
+        self.address = address
+        self.session: dict[str, Any] = {}
+        """python-engineio's per-client dict."""
+        self.upgraded = False
+        """Whether it is a websocket, from the start or by now."""
+        self.upgrading = False
+        """Whether polls are held up, for a websocket that is about to take over."""
+        self.polling = False
+        """Whether a poll is under way."""
+        self.posting = False
+        """Whether a POST is under way."""
+        self.closed = False
+        """Whether the app has been told of the end."""
+        self.finished = False
+        """Whether nothing is sent any more after what waits."""
+        self.heard = False
+        """Set by whoever reads: something has come since the last ping."""
+        self.close_code = _NORMAL
+        """What a websocket is closed with."""
+        self._host = host
+        self._pace = pace
+        self._loop = asyncio.get_running_loop()
+        self._queue: list[Frame] = []
+        self._waiting = 0
+        self._judging = False
+        self._taker: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._leash: asyncio.Timeout | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._answering = False
+
+    # What is sent -------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait to be sent."""
+        return self._waiting
+
+    def put(self, frame: Frame) -> None:
+        """Send ``frame`` after all that was put before; after the end, nothing."""
+        if self.finished:
+            return
+        self._queue.append(frame)
+        self._waiting += _size(frame)
+        taker = self._taker
+        if taker is not None:
+            self._taker = None
+            if not taker.done():
+                taker.set_result(None)
+        if self._waiting > self._pace.max_outbound_bytes and not self._judging:
+            # Not at once: much may be put in one go for a client that is quick. Whoever takes the frames has
+            # been woken before, so what is left by then was left because the client does not read.
+            self._judging = True
+            self._loop.call_soon(self._judge)
+
+    def _judge(self) -> None:
+        self._judging = False
+        if self._waiting > self._pace.max_outbound_bytes and not self.closed:
+            self._host.fell_behind(self)
+
+    def finish(self) -> None:
+        """Send nothing any more after what waits."""
+        self.finished = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have whoever waits for frames look again."""
+        taker, self._taker = self._taker, None
+        if taker is not None and not taker.done():
+            taker.set_result(None)
+
+    def clear(self) -> None:
+        """Give back what waits."""
+        self._queue.clear()
+        self._waiting = 0
+
+    def drain(self) -> list[Frame]:
+        """All that waits, which now does no more."""
+        frames, self._queue = self._queue, []
+        self._waiting = 0
+        return frames
+
+    async def something(self) -> None:
+        """Wait until something may be sent, or nothing will be."""
+        if self._queue or self.finished:
+            return
+        self._taker = taker = self._loop.create_future()
+        try:
+            await taker
+        finally:
+            if self._taker is taker:
+                self._taker = None
+
+    # Over a websocket ---------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> bool:
+        """Whether there is a websocket that reads, or is about to."""
+        return self._leash is not None
+
+    def hold(self, leash: asyncio.Timeout | None) -> None:
+        """Have whoever reads a websocket stop, by ``leash``, when there is no reason to go on."""
+        self._leash = leash
+
+    def release(self) -> None:
+        """Let whoever reads a websocket stop."""
+        leash = self._leash
+        # One that is over can't be changed any more.
+        if leash is not None and not leash.expired():
+            leash.reschedule(self._loop.time())
+
+    def write_to(self, send: Send) -> None:
+        """Go on over a websocket, with what waits first."""
+        self.upgraded, self.upgrading = True, False
+        self._writer = self._loop.create_task(self._write(send))
+
+    async def _write(self, send: Send) -> None:
+        try:
+            while True:
+                while self._queue:
+                    frames, self._queue = self._queue, []
+                    for frame in frames:
+                        self._waiting -= _size(frame)
+                        if isinstance(frame, str):
+                            await send({"type": "websocket.send", "text": frame})
+                        else:
+                            await send({"type": "websocket.send", "bytes": frame})
+                if self.finished:
+                    break
+                await self.something()
+            await send({"type": "websocket.close", "code": self.close_code})
+        except Exception:  # noqa: BLE001 - a client is gone, and every server says so in its own way
+            self.finished = True
+            self.clear()
+        finally:
+            self.release()
+
+    async def written(self) -> None:
+        """Wait until nothing more is written."""
+        if self._writer is not None:
+            await asyncio.wait({self._writer})
+
+    def cut(self) -> None:
+        """End everything at once, without a word."""
+        self.finished = True
+        self.stop()
+        self.clear()
+        self.wake()
+        if self._writer is not None:
+            self._writer.cancel()
+        self.release()
+
+    # Time ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Ping the client when it is time."""
+        self._answering = False
+        self._timer = self._loop.call_later(self._pace.ping_interval, self._ping)
+
+    def pong(self) -> None:
+        """The client has answered; to nothing, if there was no ping."""
+        if self._answering and self._timer is not None:
+            self._timer.cancel()
+            self.start()
+
+    def _ping(self) -> None:
+        self.heard = False
+        self._answering = True
+        self._timer = self._loop.call_later(self._pace.ping_timeout, self._look)
+        self.put(PING)
+
+    def _look(self) -> None:
+        if self.heard:
+            # No answer, but it is there.
+            self._ping()
+        else:
+            self._timer = None
+            self._host.went_silent(self)
+
+    def linger(self, seconds: float, then: Callable[[], None]) -> None:
+        """In place of the heartbeat: ``then``, unless the client has heard of the end before."""
+        self.stop()
+        self._timer = self._loop.call_later(seconds, then)
+
+    def stop(self) -> None:
+        """End whatever time runs."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _size(frame: Frame) -> int:
+    if isinstance(frame, str) and not frame.isascii():
+        return len(frame.encode("utf-8", "surrogatepass")) + _BESIDES
+    return len(frame) + _BESIDES
