@@ -71,9 +71,9 @@ class Exchange(Surface):
         if connection.ended:
             return
         outcome = await self._dispatcher.event(connection, event, arguments, obey_clock=self.obey_clock)
-        await self._tell_outcome(connection, event, ack, outcome.values, outcome.failure)
+        self._tell_outcome(connection, event, ack, outcome.values, outcome.failure)
 
-    async def _tell_outcome(
+    def _tell_outcome(
         self,
         connection: Connection,
         event: str,
@@ -88,7 +88,7 @@ class Exchange(Surface):
             frames = self._outcome_frames(connection, event, ack, (), Denial("internal_error"))
         self.obey_clock()
         if self.registry.get(connection.sid) is connection:
-            await self._send_frames(connection.transport, frames)
+            self.deliver((connection.transport,), frames)
 
     def _outcome_frames(
         self,
@@ -100,9 +100,9 @@ class Exchange(Surface):
     ) -> list[str | bytes]:
         if ack is not None:
             data = list(values) if failure is None else [error_body(failure)]
-            return self._encoded(packets.ACK, connection.namespace, data, ack)
+            return self.encoded(packets.ACK, connection.namespace, data, ack)
         if failure is not None:
-            return self._encoded(
+            return self.encoded(
                 packets.EVENT, connection.namespace, [EXCEPTION_EVENT, exception_body(failure, event)]
             )
         return []
@@ -120,14 +120,8 @@ class Exchange(Surface):
         except Exception:
             logger.exception("the callback of an emit to %s failed", connection.namespace)
 
-    async def _send(
-        self, transport: str, kind: int, namespace: str, data: Any, ack: int | None = None
-    ) -> None:
-        await self._send_frames(transport, self._encoded(kind, namespace, data, ack))
-
-    async def _send_frames(self, transport: str, frames: list[str | bytes]) -> None:
-        for frame in frames:
-            await self.eio.send(transport, frame)
+    def _send(self, transport: str, kind: int, namespace: str, data: Any) -> None:
+        self.deliver((transport,), self.encoded(kind, namespace, data))
 
     # Tasks ----------------------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from authx.socket.audience import Audience, Selection
+from authx.socket.cors import read_cors_rules
 from authx.socket.dispatch import Dispatcher
 from authx.socket.endpoint import RefreshEndpoint
-from authx.socket.cors import read_cors_rules
 from authx.socket.handshake import Door, Login
 from authx.socket.instance import Shared, Waiting, event_decorator, forwarded
 from authx.socket.limits import WhenFull

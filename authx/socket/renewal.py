@@ -73,7 +73,7 @@ class Renewal(Tenure):
     async def _handle_refresh(self, connection: Connection, ack: int | None, arguments: list[Any]) -> None:
         """Take ``authx:refresh {token}``. It waits for none of the connection's events, and runs alone."""
         if connection.sid in self._refreshing:
-            await self._tell_outcome(connection, REFRESH_EVENT, ack, (), Denial("rate_limited"))
+            self._tell_outcome(connection, REFRESH_EVENT, ack, (), Denial("rate_limited"))
         else:
             self._refreshing[connection.sid] = self._spawn(self._run_refresh(connection, ack, arguments))
 
@@ -89,7 +89,7 @@ class Renewal(Tenure):
             if failure.code in ("internal_error", "store_unavailable"):
                 logger.exception("a connection to %s can't be refreshed", connection.namespace)
         self._refreshing.pop(connection.sid, None)
-        await self._tell_outcome(connection, REFRESH_EVENT, ack, values, failure)
+        self._tell_outcome(connection, REFRESH_EVENT, ack, values, failure)
 
     async def _refresh_by_event(self, connection: Connection, arguments: list[Any]) -> dict[str, Any]:
         if len(arguments) != 1:

@@ -123,7 +123,7 @@ class Server(Renewal):
         device.closing = True
         for arrival in tuple(device.arrivals.values()):
             self._abandon(arrival)
-            await self._refuse(arrival, Refusal("connect_timeout"))
+            self._refuse(arrival, Refusal("connect_timeout"))
         await self.eio.drop(device.id)
 
     # Packets ------------------------------------------------------------------------------------------
@@ -166,11 +166,11 @@ class Server(Renewal):
         device = self._devices[eio_sid]
         self.obey_clock()
         if not self._serves(namespace):
-            await self._send(eio_sid, packets.CONNECT_ERROR, namespace, {"message": "Invalid namespace"})
+            self._send(eio_sid, packets.CONNECT_ERROR, namespace, {"message": "Invalid namespace"})
             return
         arrival = Arrival(self.eio.generate_id(), namespace, device)
         if namespace in device.arrivals or self._is_connected(eio_sid, namespace):
-            await self._refuse(arrival, Refusal("too_many_connections"))
+            self._refuse(arrival, Refusal("too_many_connections"))
             return
         self._arrivals[arrival.sid] = device.arrivals[namespace] = arrival
         # Not awaited: while the door decides, the transport goes on being read, so its end is noticed.
@@ -190,10 +190,10 @@ class Server(Renewal):
                 if self._is_under_way(arrival):
                     self._check_still_good(connection.identity, watch)
                     self._enter(arrival, connection)
-                    await self._greet(arrival, connection)
+                    self._greet(arrival, connection)
         except Refusal as refusal:
             if self._is_under_way(arrival):
-                await self._refuse(arrival, refusal)
+                self._refuse(arrival, refusal)
         finally:
             self._turn_away(arrival)
 
@@ -220,28 +220,28 @@ class Server(Renewal):
         self.eio.sockets[device.id].session[namespace] = arrival.session
         self._end(ending)
 
-    async def _greet(self, arrival: Arrival, connection: Connection) -> None:
+    def _greet(self, arrival: Arrival, connection: Connection) -> None:
         """Tell the client that it is in, who it is taken for, and what was held for it, in this order."""
         transport, namespace = connection.transport, connection.namespace
-        await self._send(transport, packets.CONNECT, namespace, {"sid": connection.sid})
+        self._send(transport, packets.CONNECT, namespace, {"sid": connection.sid})
         if connection.identity is not None:
             body = self._session_of(connection, connection.identity)
-            await self._send(transport, packets.EVENT, namespace, [SESSION_EVENT, body])
+            self._send(transport, packets.EVENT, namespace, [SESSION_EVENT, body])
         for frames, except_users in arrival.packets:
             if connection.user in except_users:
                 continue
-            await self._send_frames(transport, frames)
+            self.deliver((transport,), frames)
 
-    async def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
+    def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
         # First out of the tables, then told: who hears of it may try again at once.
         self._turn_away(arrival)
         try:
-            frames = self._encoded(packets.CONNECT_ERROR, arrival.namespace, refusal_body(refusal))
+            frames = self.encoded(packets.CONNECT_ERROR, arrival.namespace, refusal_body(refusal))
         except Exception:
             logger.exception("a refusal of %s can't be told: %s", arrival.namespace, refusal)
             body = refusal_body(Refusal("internal_error"))
-            frames = self._encoded(packets.CONNECT_ERROR, arrival.namespace, body)
-        await self._send_frames(arrival.device.id, frames)
+            frames = self.encoded(packets.CONNECT_ERROR, arrival.namespace, body)
+        self.deliver((arrival.device.id,), frames)
 
     def _is_under_way(self, arrival: Arrival) -> bool:
         return self._arrivals.get(arrival.sid) is arrival and not arrival.device.closing
@@ -289,7 +289,7 @@ class Server(Renewal):
             goodbye = self._leave(
                 self._devices[connection.transport], connection, self.reason.SERVER_DISCONNECT
             )
-            await self._send(connection.transport, packets.DISCONNECT, namespace, None)
+            self._send(connection.transport, packets.DISCONNECT, namespace, None)
             if not ignore_queue:
                 await asyncio.wait({goodbye})
         elif not ignore_queue:

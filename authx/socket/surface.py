@@ -6,8 +6,7 @@ an app can't be talked into the names that belong to the library.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import socketio
@@ -17,6 +16,7 @@ from socketio.async_pubsub_manager import AsyncPubSubManager
 from authx.socket.audience import Delivery, Reply, Selection
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Departure, Passage
+from authx.socket.manager import adopted
 from authx.socket.questions import Question, Questions
 from authx.socket.registry import Registry
 from authx.socket.rooms import check_room, is_reserved, is_user_room
@@ -24,19 +24,17 @@ from authx.socket.wire import check_emitted, to_wire
 
 __all__ = ("Surface",)
 
-_NAMESPACE = re.compile(r"\d(?:\d+-)?(/[^,]*),")
-"""In the text of a packet that is not for the default one."""
-
 
 class Surface(socketio.AsyncServer):
     """The public methods of ``socketio.AsyncServer``.
 
     Args:
+        client_manager: A python-socketio client manager with a bus, for several processes.
         options: Its options, and those of ``engineio.AsyncServer``.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, *, client_manager: Any = None, **options: Any) -> None:
+        super().__init__(client_manager=adopted(client_manager), **options)
         self.registry = Registry()
         self.questions = Questions()
         self._arrivals: dict[str, Arrival] = {}
@@ -233,32 +231,29 @@ class Surface(socketio.AsyncServer):
         if callback is not None:
             raise RuntimeError("a sid can't acknowledge anything before it is connected")
         if name not in except_sids:
-            frames = self._encoded(packets.EVENT, arrival.namespace, [event, *_arguments(data)])
+            frames = self.encoded(packets.EVENT, arrival.namespace, [event, *_arguments(data)])
             arrival.packets.append((frames, except_users))
         return True
 
     # What the manager hands over -------------------------------------------------------------------------
 
-    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
-        # It may come from a bus, and then nobody has looked at the clock before its receivers were picked.
-        self.obey_clock()
-        if self._is_addressed(eio_sid, eio_pkt.data):
-            await super()._send_eio_packet(eio_sid, eio_pkt)
+    def encoded(self, kind: int, namespace: str, data: Any, ack: int | None = None) -> list[str | bytes]:
+        """The Engine.IO frames of a packet.
 
-    async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
-        self.obey_clock()
-        if self.registry.at(eio_sid, pkt.namespace or "/") is not None:
-            await super()._send_packet(eio_sid, pkt)
-
-    def _is_addressed(self, transport: str, frame: str | bytes) -> bool:
-        """Whether ``frame`` is for a namespace that the transport is still connected to.
-
-        Frames of bytes do not say what they are for, and pass as long as there is any.
+        Raises:
+            Exception: of whatever kind, for data that can't be told.
         """
-        if isinstance(frame, str):
-            found = _NAMESPACE.match(frame)
-            return self.registry.at(transport, (found and found[1]) or "/") is not None
-        return bool(self.registry.on(transport))
+        frames = self.packet_class(kind, data=data, namespace=namespace, id=ack).encode()
+        if isinstance(frames, str):
+            return [f"4{frames}"]
+        return [f"4{frame}" if isinstance(frame, str) else frame for frame in _listed(frames)]
+
+    def deliver(self, transports: Iterable[str], frames: Iterable[str | bytes]) -> None:
+        """Send the frames of one packet to each of some transports, without waiting for anybody."""
+        put = self.eio.put
+        for transport in transports:
+            for frame in frames:
+                put(transport, frame)
 
     # Rooms and sessions: a sid on its way in or out has its own -------------------------------------------
 
@@ -343,16 +338,7 @@ class Surface(socketio.AsyncServer):
 
     def _check_encodes(self, namespace: str | None, event: str, data: Any) -> None:
         """Raise what can't be told: with callbacks python-socketio encodes in tasks nobody listens to."""
-        self._encoded(packets.EVENT, namespace or "/", [event, *_arguments(data)])
-
-    def _encoded(self, kind: int, namespace: str, data: Any, ack: int | None = None) -> list[str | bytes]:
-        """The frames of a packet.
-
-        Raises:
-            Exception: of whatever kind, for data that can't be told.
-        """
-        frames = self.packet_class(kind, data=data, namespace=namespace, id=ack).encode()
-        return frames if isinstance(frames, list) else [frames]
+        self.encoded(packets.EVENT, namespace or "/", [event, *_arguments(data)])
 
 
 def _data(arguments: tuple[Any, ...]) -> Any:
@@ -368,3 +354,8 @@ def _arguments(data: Any) -> list[Any]:
     if isinstance(data, tuple):
         return list(data)
     return [] if data is None else [data]
+
+
+def _listed(frames: Any) -> list[str | bytes]:
+    """Serialisers give a list, or a single frame of bytes."""
+    return frames if isinstance(frames, list) else [frames]

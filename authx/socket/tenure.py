@@ -73,7 +73,7 @@ class Tenure(Exchange):
     def obey_clock(self) -> None:
         """End the connections whose time is over, and warn those for whom it is time.
 
-        When this returns, no table holds a connection that is over; the clients are told soon.
+        When this returns, no table holds a connection that is over.
         """
         due = self._expiry.next
         if self._login is None or due is None or (now := self._login.verifier.now()) < due:
@@ -154,12 +154,9 @@ class Tenure(Exchange):
             self._sweep.start()
 
     def _tell(self, connection: Connection, event: str, body: Mapping[str, Any]) -> None:
-        """Send an event of the library's, unless the connection has left by then."""
-        self._spawn(self._send_to(connection, event, body))
-
-    async def _send_to(self, connection: Connection, event: str, body: Mapping[str, Any]) -> None:
+        """Send an event of the library's, unless the connection has left."""
         if self.registry.get(connection.sid) is connection:
-            await self._send(connection.transport, packets.EVENT, connection.namespace, [event, body])
+            self._send(connection.transport, packets.EVENT, connection.namespace, [event, body])
 
     # Revocation ---------------------------------------------------------------------------------------
 
@@ -194,15 +191,11 @@ class Tenure(Exchange):
             for connection in live
         }
         # Nobody is in a table any more, so nothing comes after the last word.
-        if live:
-            goodbyes.add(self._spawn(self._tell_why(live)))
-        return goodbyes
-
-    async def _tell_why(self, ending: Mapping[Connection, Closing]) -> None:
-        for connection, closing in ending.items():
+        for connection, closing in live.items():
             transport, namespace = connection.transport, connection.namespace
-            await self._send(transport, packets.EVENT, namespace, [CLOSING_EVENT, closing_body(closing)])
-            await self._send(transport, packets.DISCONNECT, namespace, None)
+            self._send(transport, packets.EVENT, namespace, [CLOSING_EVENT, closing_body(closing)])
+            self._send(transport, packets.DISCONNECT, namespace, None)
+        return goodbyes
 
     def _leave(self, device: Device, connection: Connection, reason: str) -> asyncio.Task[None]:
         """Take a connection out of every table at once, and have the app told."""

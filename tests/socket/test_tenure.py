@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from authx import AuthX, AuthXConfig, AuthXSocket
 from authx.auth.identity import Identity
 from authx.socket import Connection
-from authx.socket.exceptions import Closing
 from authx.socket.testing import ManualClock, SocketTestClient
 from tests.support.logins import KEY
 from tests.support.settling import until
@@ -91,18 +90,6 @@ async def test_all_whose_time_is_over_have_left_before_the_first_is_told() -> No
         assert not len(socket.sio.registry)
         await until(lambda: len(seen) == 3)
         assert seen == [("alice", 0), ("bob", 0), ("carol", 0)]
-
-
-async def test_who_has_left_is_not_warned_any_more() -> None:
-    app, clock, socket = served()
-    async with SocketTestClient(app) as client:
-        alice = await client.connect("alice", expires_in=900)
-        [connection] = socket.sio.registry
-        clock.advance(850)
-        socket.sio.obey_clock()
-        socket.sio._end({connection: Closing("policy_denied")})
-        assert await alice.wait_closed() is not None
-        assert alice.received() == []
 
 
 async def test_an_app_may_be_started_again() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from socketio.async_pubsub_manager import AsyncPubSubManager
 
+from authx.socket.manager import Manager
 from authx.socket.server import Server
 
 __all__ = ("InMemoryBus", "InMemoryManager")
@@ -60,7 +61,7 @@ class InMemoryBus:
         return waited
 
 
-class InMemoryManager(AsyncPubSubManager):
+class InMemoryManager(AsyncPubSubManager, Manager):
     """The client manager of one node. Messages travel as text, as they do over a real bus."""
 
     name = "inmemory"
