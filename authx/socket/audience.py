@@ -51,6 +51,11 @@ class Selection:
     except_sids: frozenset[str] = field(default=frozenset())
     except_users: frozenset[str] = field(default=frozenset())
 
+    @property
+    def excepts(self) -> bool:
+        """Whether there are exceptions."""
+        return bool(self.except_sids or self.except_users)
+
     def picks(self, connection: Connection) -> bool:
         """Whether ``connection``, which is in one of the rooms, is not among the exceptions."""
         return connection.sid not in self.except_sids and connection.user not in self.except_users

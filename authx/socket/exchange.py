@@ -88,7 +88,7 @@ class Exchange(Surface):
             frames = self._outcome_frames(connection, event, ack, (), Denial("internal_error"))
         self.obey_clock()
         if self.registry.get(connection.sid) is connection:
-            self.deliver((connection.transport,), frames)
+            self.put(connection.transport, frames)
 
     def _outcome_frames(
         self,
@@ -121,7 +121,7 @@ class Exchange(Surface):
             logger.exception("the callback of an emit to %s failed", connection.namespace)
 
     def _send(self, transport: str, kind: int, namespace: str, data: Any) -> None:
-        self.deliver((transport,), self.encoded(kind, namespace, data))
+        self.put(transport, self.encoded(kind, namespace, data))
 
     # Tasks ----------------------------------------------------------------------------------------------
 

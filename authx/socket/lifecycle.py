@@ -15,6 +15,7 @@ from starlette.types import Scope
 from authx.socket.anteroom import Anteroom
 from authx.socket.engine_log import EngineLog
 from authx.socket.environ import Environ
+from authx.socket.pump import Pump
 from authx.socket.transport import CLOSE, NOOP, Frame, Pace, Transport
 
 __all__ = ("SLOW_CONSUMER", "Lifecycle")
@@ -48,6 +49,7 @@ class Lifecycle(engineio.AsyncServer):
         super().__init__(cors_allowed_origins=[], logger=EngineLog(logger), **options)
         self._linger = linger
         self._pace = Pace(self.ping_interval, self.ping_timeout, max_outbound_bytes)
+        self._pump = Pump()
         self._anteroom = Anteroom(max_unconnected_per_address)
         self._endings: dict[str, Transport] = {}
         """By sid: transports that were closed, until their clients have heard so or the time is over."""
@@ -63,7 +65,9 @@ class Lifecycle(engineio.AsyncServer):
         """
         client = scope.get("client")
         address = self._anteroom.enter(client[0] if client else None)
-        transport = Transport(self.generate_id(), host=self, pace=self._pace, address=address)
+        transport = Transport(
+            self.generate_id(), host=self, pace=self._pace, pump=self._pump, address=address
+        )
         self.sockets[transport.sid] = transport
         websocket = scope["type"] == "websocket"
         interval = self.ping_interval + self.ping_interval_grace_period
@@ -136,8 +140,7 @@ class Lifecycle(engineio.AsyncServer):
     def put(self, sid: str, frame: Frame) -> None:
         """Send a frame, without waiting for anybody; who is not there gets nothing.
 
-        What is put is written in the loop's next turn. Who puts much gives it one now and then, as by
-        ``await asyncio.sleep(0)``.
+        What is put is written in the loop's next turn.
 
         Args:
             sid: To whom.

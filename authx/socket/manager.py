@@ -7,8 +7,7 @@ which rooms a sid is in.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from socketio import AsyncManager
@@ -53,33 +52,35 @@ class Manager(AsyncManager):
         """
         # Whoever is over is in no room any more. What comes over a bus has not been through here before.
         self.server.obey_clock()
-        members = self._members(namespace, room if to is None else to)
+        members = self.members(namespace, room if to is None else to)
         if not members:
             return
         skipped = frozenset(skip_sid if isinstance(skip_sid, (list, tuple, set, frozenset)) else (skip_sid,))
         content = [event, *_arguments(data)]
         if callback is None:
             frames = self.server.encoded(packets.EVENT, namespace, content)
-            self.server.deliver(
+            await self.server.deliver(
                 [transport for sid, transport in members.items() if sid not in skipped], frames
             )
-            # Who emits on and on gives those who write a chance to.
-            await asyncio.sleep(0)
             return
-        for sid, transport in members.items():
+        # Who is too slow may leave meanwhile.
+        for sid, transport in tuple(members.items()):
             if sid not in skipped:
                 number = self._generate_ack_id(sid, callback)
                 frames = self.server.encoded(packets.EVENT, namespace, content, number)
-                self.server.deliver([transport], frames)
+                self.server.put(transport, frames)
 
     # Rooms --------------------------------------------------------------------------------------------
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         """The sids in a room, or in any of several, each with its Engine.IO sid."""
-        yield from self._members(namespace, room).items()
+        yield from tuple(self.members(namespace, room).items())
 
-    def _members(self, namespace: str, room: Any) -> _Members:
-        """The members of a room, or of any of several, once each; the caller may not change them."""
+    def members(self, namespace: str, room: Any) -> Mapping[str, str]:
+        """The Engine.IO sid by sid, of who is in a room, or in any of several, or of everybody with None.
+
+        It changes with the room, and is not to be changed by who asks.
+        """
         rooms = self.rooms.get(namespace)
         if rooms is None:
             return {}

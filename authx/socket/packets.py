@@ -10,7 +10,7 @@ from typing import Any
 
 from socketio import packet
 
-__all__ = ("Packet", "PacketReader", "StrictJSON")
+__all__ = ("Packet", "PacketReader", "StrictJSON", "plain_text")
 
 _MAX_ATTACHMENTS = 100
 _COUNTED = re.compile("[56][0-9]{1,3}-")
@@ -36,7 +36,7 @@ class StrictJSON:
         """
         if options == _COMPACT:
             # An encoder made for each packet would cost more than short packets do.
-            return _encode(value)
+            return encode(value)
         return json.dumps(value, allow_nan=False, **options)
 
     @staticmethod
@@ -73,10 +73,66 @@ _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder(parse_constant=_no_number, parse_float=_finite, parse_int=_short).decode
 
 
+def _by_orjson() -> Callable[[Any], str]:
+    """What ``_encode`` does, in a tenth of the time.
+
+    Raises:
+        ImportError: where orjson is not installed.
+    """
+    import orjson
+
+    dumps = orjson.dumps
+    only_json = (
+        orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
+
+    def encode(value: Any) -> str:
+        try:
+            text = dumps(value, option=only_json).decode()
+        except TypeError:
+            # Numbers beyond 64 bits, names that are no text, half of a surrogate pair: json has its say.
+            return _encode(value)
+        # What is no number is written as null, and nothing is said of it.
+        return _encode(value) if "null" in text else text
+
+    return encode
+
+
+try:
+    encode = _by_orjson()
+except ImportError:
+    encode = _encode
+
+_PLAIN = re.compile(r"([23])([0-9]{0,18})(?=\[)")
+"""An event or an acknowledgement in the default namespace, without attachments: what most packets are."""
+
+
 class Packet(packet.Packet):
     """python-socketio's packet, with strict JSON."""
 
     json = StrictJSON
+
+    def __init__(self, *arguments: Any, encoded_packet: Any = None, **options: Any) -> None:
+        if not encoded_packet:
+            super().__init__(*arguments, **options)
+            return
+        # What came from a client: the base class would look for bytes in the data that is not there yet.
+        self.data: Any = None
+        self.namespace: str | None = None
+        self.id: int | None = None
+        self.attachments: list[bytes] = []
+        self.attachment_count = self.decode(encoded_packet)
+
+    def decode(self, encoded_packet: Any) -> int:
+        """Read what a client sent; how many attachments it has."""
+        plain = _PLAIN.match(encoded_packet) if isinstance(encoded_packet, str) else None
+        if plain is None:
+            return super().decode(encoded_packet)  # type: ignore[no-any-return]
+        kind, number = plain.groups()
+        self.packet_type = packet.EVENT if kind == "2" else packet.ACK
+        self.id = int(number) if number else None
+        self.data = _decode(encoded_packet[plain.end() :])
+        return 0
 
     @classmethod
     def data_is_binary(cls, data: Any) -> bool:
@@ -90,6 +146,20 @@ class Packet(packet.Packet):
             if isinstance(value, (list, dict)) and cls.data_is_binary(value):
                 return True
         return False
+
+
+def plain_text(kind: int, namespace: str, data: Any, ack: int | None) -> str | None:
+    """The text of a packet; None if there are bytes in it, or what else JSON does not take.
+
+    Raises:
+        ValueError: for numbers that JSON can't carry.
+    """
+    try:
+        # It refuses bytes, so nobody has to look for them first.
+        body = "" if data is None else encode(data)
+    except TypeError:
+        return None
+    return f"{kind}{'' if namespace == '/' else f'{namespace},'}{'' if ack is None else ack}{body}"
 
 
 class PacketReader:

@@ -230,7 +230,7 @@ class Server(Renewal):
         for frames, except_users in arrival.packets:
             if connection.user in except_users:
                 continue
-            self.deliver((transport,), frames)
+            self.put(transport, frames)
 
     def _refuse(self, arrival: Arrival, refusal: Refusal) -> None:
         # First out of the tables, then told: who hears of it may try again at once.
@@ -241,7 +241,7 @@ class Server(Renewal):
             logger.exception("a refusal of %s can't be told: %s", arrival.namespace, refusal)
             body = refusal_body(Refusal("internal_error"))
             frames = self.encoded(packets.CONNECT_ERROR, arrival.namespace, body)
-        self.deliver((arrival.device.id,), frames)
+        self.put(arrival.device.id, frames)
 
     def _is_under_way(self, arrival: Arrival) -> bool:
         return self._arrivals.get(arrival.sid) is arrival and not arrival.device.closing

@@ -6,7 +6,9 @@ an app can't be talked into the names that belong to the library.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import socketio
@@ -17,6 +19,7 @@ from authx.socket.audience import Delivery, Reply, Selection
 from authx.socket.connection import Connection
 from authx.socket.device import Arrival, Departure, Passage
 from authx.socket.manager import adopted
+from authx.socket.packets import Packet, plain_text
 from authx.socket.questions import Question, Questions
 from authx.socket.registry import Registry
 from authx.socket.rooms import check_room, is_reserved, is_user_room
@@ -51,40 +54,48 @@ class Surface(socketio.AsyncServer):
         Raises:
             NotImplementedError: for users left out of an audience that others have to gather.
         """
-        data = _data(arguments)
         rooms, namespace = selection.rooms, selection.namespace
         nodes_beside = isinstance(self.manager, AsyncPubSubManager)
         of_users = rooms is not None and all(map(is_user_room, rooms))
         if nodes_beside and selection.except_users and not of_users:
             raise NotImplementedError("other nodes can't be told which users to leave out: use to_user")
-        if rooms is not None:
-            rooms = tuple(
-                room
-                for room in rooms
-                if not self._hold(
-                    room,
-                    event,
-                    data,
-                    namespace,
-                    except_sids=selection.except_sids,
-                    except_users=selection.except_users,
-                )
-            )
+        if rooms is not None and self._arrivals:
+            rooms = self._not_held(event, _data(arguments), selection)
             if not rooms:
                 return Delivery(devices=0, nodes=0, complete=True)
-        members = self._within(selection)
-        reached = {member.device for member in members if selection.picks(member)}
-        left_out = selection.except_sids.union(
-            member.sid for member in members if not selection.picks(member)
-        )
-        await self.manager.emit(
-            event,
-            data,
-            namespace=namespace,
-            room=None if rooms is None else list(rooms),
-            skip_sid=list(left_out),
-        )
+        members = self._within(replace(selection, rooms=rooms) if rooms != selection.rooms else selection)
+        picked = list(filter(selection.picks, members)) if selection.excepts else members
+        reached = {member.device for member in picked}
+        if nodes_beside:
+            left_out = selection.except_sids.union(member.sid for member in members).difference(
+                member.sid for member in picked
+            )
+            await self.manager.emit(
+                event,
+                _data(arguments),
+                namespace=namespace,
+                room=None if rooms is None else list(rooms),
+                skip_sid=list(left_out),
+            )
+        elif picked:
+            frames = self.encoded_event(event, arguments, namespace)
+            await self.deliver([member.transport for member in picked], frames)
         return Delivery(devices=len(reached), nodes=1 if reached else 0, complete=not nodes_beside)
+
+    def _not_held(self, event: str, data: Any, selection: Selection) -> tuple[str, ...]:
+        """The rooms of ``selection`` that are not sids on their way in; for those, the event is held."""
+        return tuple(
+            room
+            for room in selection.rooms or ()
+            if not self._hold(
+                room,
+                event,
+                data,
+                selection.namespace,
+                except_sids=selection.except_sids,
+                except_users=selection.except_users,
+            )
+        )
 
     async def ask(
         self, event: str, arguments: tuple[Any, ...], selection: Selection, *, timeout: float
@@ -126,11 +137,9 @@ class Surface(socketio.AsyncServer):
         rooms = selection.rooms
         if rooms == ():
             return []
-        room = None if rooms is None else list(rooms)
-        found = (
-            self.registry.get(sid) for sid, _ in self.manager.get_participants(selection.namespace, room)
-        )
-        return [connection for connection in found if connection is not None]
+        find = self.registry.get
+        members = self.manager.members(selection.namespace, rooms)
+        return [connection for sid in members if (connection := find(sid)) is not None]
 
     async def emit(  # noqa: PLR0917 - python-socketio's signature
         self,
@@ -243,17 +252,43 @@ class Surface(socketio.AsyncServer):
         Raises:
             Exception: of whatever kind, for data that can't be told.
         """
+        if self.packet_class is Packet and (text := plain_text(kind, namespace, data, ack)) is not None:
+            return [f"4{text}"]
         frames = self.packet_class(kind, data=data, namespace=namespace, id=ack).encode()
-        if isinstance(frames, str):
-            return [f"4{frames}"]
         return [f"4{frame}" if isinstance(frame, str) else frame for frame in _listed(frames)]
 
-    def deliver(self, transports: Iterable[str], frames: Iterable[str | bytes]) -> None:
-        """Send the frames of one packet to each of some transports, without waiting for anybody."""
-        put = self.eio.put
-        for transport in transports:
-            for frame in frames:
-                put(transport, frame)
+    def encoded_event(self, event: str, arguments: tuple[Any, ...], namespace: str) -> list[str | bytes]:
+        """The Engine.IO frames of an event; models and dataclasses may be among the arguments.
+
+        Raises:
+            Exception: of whatever kind, for data that can't be told.
+        """
+        if self.packet_class is Packet:
+            # Most arguments are made of what JSON has, and need not be looked through first.
+            text = plain_text(packets.EVENT, namespace, [event, *arguments], None)
+            if text is not None:
+                return [f"4{text}"]
+        return self.encoded(packets.EVENT, namespace, [event, *map(to_wire, arguments)])
+
+    def put(self, transport: str, frames: Iterable[str | bytes]) -> None:
+        """Send the frames of one packet to a transport."""
+        for frame in frames:
+            self.eio.put(transport, frame)
+
+    async def deliver(self, transports: Iterable[str], frames: Iterable[str | bytes]) -> None:
+        """Send the frames of one packet to each of some transports, without waiting for any of them.
+
+        All have been given theirs before anything else happens. Where much waits to be written by then, those
+        who write are given a turn, for whoever emits may never do so.
+        """
+        find, much_waits = self.eio.sockets.get, False
+        for sid in transports:
+            transport = find(sid)
+            if transport is not None:
+                for frame in frames:
+                    much_waits |= transport.put(frame)
+        if much_waits:
+            await asyncio.sleep(0)
 
     # Rooms and sessions: a sid on its way in or out has its own -------------------------------------------
 

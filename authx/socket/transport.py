@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 from starlette.types import Send
+
+from authx.socket.pump import Pump, begun
 
 __all__ = ("CLOSE", "NOOP", "PING", "Frame", "Host", "Pace", "Transport")
 
@@ -21,6 +23,8 @@ NOOP: Final = "6"
 _BESIDES = 64
 """Bytes that a waiting frame takes beside what is in it."""
 _NORMAL = 1000
+_MUCH = 1 << 14
+"""Bytes. What puts more without giving the loop a turn has those judged who had no chance to take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +52,33 @@ class Host(Protocol):
 class Transport:
     """What one client is sent, over whatever carries it at the moment.
 
-    Frames are put without waiting for anybody. Whoever carries them takes them from here: a poll, or the one
-    task that writes to a websocket. So they go in the order in which they were put, an emit to many takes no
-    task for each of them, and a client that does not read holds up nobody else.
+    Frames are put without waiting for anybody. They are taken by a poll, or written to a websocket in
+    the loop's next turn, in the order of their putting. A client that does not read holds up nobody else.
 
     Args:
         sid: Its Engine.IO sid.
         host: Is told when it can't go on.
         pace: Times and bounds.
+        pump: Has it write to its websocket.
         address: Under which it is counted until a connection is admitted; None if it is not.
     """
 
     __slots__ = (
         "_answering",
+        "_due",
+        "_ended",
         "_host",
         "_judging",
         "_leash",
         "_loop",
         "_pace",
+        "_pump",
         "_queue",
+        "_rest",
+        "_send",
         "_taker",
         "_timer",
         "_waiting",
-        "_writer",
         "address",
         "close_code",
         "closed",
@@ -84,7 +92,7 @@ class Transport:
         "upgrading",
     )
 
-    def __init__(self, sid: str, *, host: Host, pace: Pace, address: str | None = None) -> None:
+    def __init__(self, sid: str, *, host: Host, pace: Pace, pump: Pump, address: str | None = None) -> None:
         self.sid = sid
         self.address = address
         self.session: dict[str, Any] = {}
@@ -107,12 +115,18 @@ class Transport:
         """What a websocket is closed with."""
         self._host = host
         self._pace = pace
+        self._pump = pump
         self._loop = asyncio.get_running_loop()
         self._queue: list[Frame] = []
         self._waiting = 0
         self._judging = False
         self._taker: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._send: Send | None = None
+        """Of the websocket that carries it, until nothing is written any more."""
+        self._due = False
+        self._rest: asyncio.Task[None] | None = None
+        """Writes what could not be written at once."""
+        self._ended: asyncio.Future[None] | None = None
         self._leash: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._answering = False
@@ -124,22 +138,22 @@ class Transport:
         """How many bytes wait to be sent."""
         return self._waiting
 
-    def put(self, frame: Frame) -> None:
-        """Send ``frame`` after all that was put before; after the end, nothing."""
+    def put(self, frame: Frame) -> bool:
+        """Send ``frame`` after all that was put before; after the end, nothing. Whether much waits by now."""
         if self.finished:
-            return
+            return False
         self._queue.append(frame)
         self._waiting += _size(frame)
-        taker = self._taker
-        if taker is not None:
-            self._taker = None
-            if not taker.done():
-                taker.set_result(None)
+        if self._send is not None:
+            self._write_soon()
+        elif self._taker is not None:
+            self.wake()
         if self._waiting > self._pace.max_outbound_bytes and not self._judging:
             # Not at once: much may be put in one go for a client that is quick. Whoever takes the frames has
             # been woken before, so what is left by then was left because the client does not read.
             self._judging = True
             self._loop.call_soon(self._judge)
+        return self._waiting > _MUCH
 
     def _judge(self) -> None:
         self._judging = False
@@ -149,6 +163,7 @@ class Transport:
     def finish(self) -> None:
         """Send nothing any more after what waits."""
         self.finished = True
+        self._write_soon()
         self.wake()
 
     def wake(self) -> None:
@@ -200,33 +215,81 @@ class Transport:
     def write_to(self, send: Send) -> None:
         """Go on over a websocket, with what waits first."""
         self.upgraded, self.upgrading = True, False
-        self._writer = self._loop.create_task(self._write(send))
+        self._send = send
+        self._write_soon()
 
-    async def _write(self, send: Send) -> None:
+    def _write_soon(self) -> None:
+        if self._send is not None and not self._due and self._rest is None:
+            self._due = True
+            self._pump.add(self)
+
+    def flush(self) -> None:
+        """Write as much as goes without waiting; the pump calls this."""
+        self._due = False
         try:
-            while True:
-                while self._queue:
-                    frames, self._queue = self._queue, []
-                    for frame in frames:
-                        self._waiting -= _size(frame)
-                        if isinstance(frame, str):
-                            await send({"type": "websocket.send", "text": frame})
-                        else:
-                            await send({"type": "websocket.send", "bytes": frame})
-                if self.finished:
-                    break
-                await self.something()
-            await send({"type": "websocket.close", "code": self.close_code})
-        except Exception:  # noqa: BLE001 - a client is gone, and every server says so in its own way
-            self.finished = True
-            self.clear()
-        finally:
-            self.release()
+            rest = self._write()
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a server says in its own way that a client is gone
+            self._lose()
+            return
+        if rest is not None:
+            self._rest = self._loop.create_task(self._go_on(rest))
+            # Also of one that is cancelled before it has begun.
+            self._rest.add_done_callback(self._has_gone_on)
+        elif self.finished:
+            self._end()
+
+    def _write(self) -> Awaitable[None] | None:
+        """Write until all is written, or something has to be waited for: the rest of that."""
+        while self._queue and self._send is not None:
+            frames, self._queue = self._queue, []
+            self._waiting = 0
+            for number, frame in enumerate(frames, 1):
+                kind = "text" if isinstance(frame, str) else "bytes"
+                rest = begun(self._send({"type": "websocket.send", kind: frame}))
+                if rest is not None:
+                    self._queue = frames[number:] + self._queue
+                    self._waiting = sum(map(_size, self._queue))
+                    return rest
+        if self.finished and self._send is not None:
+            send, self._send = self._send, None
+            return begun(send({"type": "websocket.close", "code": self.close_code}))
+        return None
+
+    async def _go_on(self, rest: Awaitable[None] | None) -> None:
+        try:
+            while rest is not None:
+                await rest
+                rest = self._write()
+        except Exception:  # noqa: BLE001 - as above
+            self._lose()
+
+    def _has_gone_on(self, _: asyncio.Task[None]) -> None:
+        self._rest = None
+        if self.finished:
+            self._end()
+        elif self._queue:
+            self._write_soon()
+
+    def _lose(self) -> None:
+        """Nobody is there to be written to."""
+        self.finished = True
+        self.clear()
+        self._end()
+
+    def _end(self) -> None:
+        """Nothing is written any more."""
+        self._send = None
+        self.release()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
 
     async def written(self) -> None:
         """Wait until nothing more is written."""
-        if self._writer is not None:
-            await asyncio.wait({self._writer})
+        if self._send is None and self._rest is None:
+            return
+        if self._ended is None:
+            self._ended = self._loop.create_future()
+        await asyncio.wait({self._ended})
 
     def cut(self) -> None:
         """End everything at once, without a word."""
@@ -234,9 +297,11 @@ class Transport:
         self.stop()
         self.clear()
         self.wake()
-        if self._writer is not None:
-            self._writer.cancel()
-        self.release()
+        if self._rest is None:
+            self._end()
+        else:
+            self._rest.cancel()
+            self.release()
 
     # Time ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel
@@ -44,6 +45,7 @@ EXCEPTION_EVENT = "exception"
 LIFECYCLE = frozenset({"connect", "disconnect"})
 # What the standard clients fire locally: as an event of the server it would pass for their own.
 _CLIENT_SIDE = LIFECYCLE | {"connect_error"}
+_PLAIN = frozenset({str, int, float, bool, NoneType, bytes, bytearray})
 _NEVER_FROM_CLIENTS = _CLIENT_SIDE | {EXCEPTION_EVENT}
 
 
@@ -125,7 +127,13 @@ def exception_body(error: SocketError, event: str) -> dict[str, Any]:
 
 def to_wire(value: Any) -> Any:
     """``value`` in types that the packet encoder takes; bytes stay bytes and travel as attachments."""
-    if value is None or isinstance(value, (str, int, float, bool, bytes, bytearray)):
+    kind = type(value)
+    # What most values are, before what they may be besides.
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        return {key: item if type(item) in _PLAIN else to_wire(item) for key, item in value.items()}
+    if isinstance(value, (str, int, float, bytes, bytearray)):
         return value
     if isinstance(value, BaseModel):
         return _encoded(value)

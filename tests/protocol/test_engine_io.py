@@ -149,7 +149,8 @@ async def test_packets_of_a_payload_are_taken_in_order_and_answered_in_one() -> 
         frames: list[str] = []
         while len(frames) < 2:
             frames += (await client.poll(sid)).split(SEPARATOR)
-    assert frames == ['431["\\u00e9"]', "432[2]"]
+    # As one JSON writer or another puts it.
+    assert [(frame[:3], json.loads(frame[3:])) for frame in frames] == [("431", ["é"]), ("432", [2])]
 
 
 async def test_bytes_go_both_ways_over_polling() -> None:
@@ -171,7 +172,8 @@ async def test_text_and_bytes_go_both_ways_over_a_websocket(ws: str) -> None:
         await websocket.send("40")
         await receive(websocket)
         await websocket.send('42["back","é😀"]')
-        assert await receive(websocket) == '42["back","\\u00e9\\ud83d\\ude00"]'
+        answer = str(await receive(websocket))
+        assert (answer[:2], json.loads(answer[2:])) == ("42", ["back", "é😀"])
         await websocket.send('451-["back",{"_placeholder":true,"num":0}]')
         await websocket.send(b"\x00\xff")
         assert await receive(websocket) == '451-["back",{"_placeholder":true,"num":0}]'

@@ -35,8 +35,12 @@ class Listener:
     def encoded(self, *arguments: Any) -> list[str | bytes]:
         return Surface.encoded(self, *arguments)  # type: ignore[arg-type]
 
-    def deliver(self, transports: list[str], frames: list[str | bytes]) -> None:
-        self.delivered += [(transport, frames) for transport in transports]
+    def put(self, transport: str, frames: list[str | bytes]) -> None:
+        self.delivered.append((transport, frames))
+
+    async def deliver(self, transports: list[str], frames: list[str | bytes]) -> None:
+        for transport in transports:
+            self.put(transport, frames)
 
 
 @pytest.fixture

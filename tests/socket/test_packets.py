@@ -1,5 +1,8 @@
 """Reading packets."""
 
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio import packet
 
-from authx.socket.packets import Packet, PacketReader, StrictJSON
+from authx.socket.packets import Packet, PacketReader, StrictJSON, plain_text
 
 
 def reader(*, connected: bool = True) -> PacketReader:
@@ -138,3 +141,79 @@ def test_whatever_the_options_the_writer_is_strict(options: dict[str, Any]) -> N
 
 def test_bytes_are_read_as_text() -> None:
     assert StrictJSON.loads('"é"'.encode()) == "é"
+
+
+# --- what is written without a packet ---------------------------------------------------------------------
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from([packet.EVENT, packet.ACK]),
+    st.sampled_from(["/", "/chat"]),
+    st.lists(JSON_VALUES, max_size=3),
+    st.none() | st.integers(0, 10**9),
+)
+def test_plain_text_says_what_the_packet_says(
+    kind: int, namespace: str, data: list[Any], ack: int | None
+) -> None:
+    text = plain_text(kind, namespace, data, ack)
+    frames = Packet(kind, data=data, namespace=namespace, id=ack).encode()
+    if isinstance(frames, list):
+        assert text is None
+    else:
+        assert text is not None
+        start = text.index("[")
+        assert text[:start] == frames[: frames.index("[")]
+        assert json.loads(text[start:]) == json.loads(frames[frames.index("[") :])
+
+
+@pytest.mark.parametrize("value", [float("nan"), [None, float("inf")], {"a": -float("inf")}])
+def test_what_is_no_number_is_not_written_as_nothing(value: Any) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        plain_text(packet.EVENT, "/", ["e", value], None)
+
+
+@pytest.mark.parametrize("value", [None, "null", {"null": 1}, 10**30, {1: 2}, "\ud800", "\x1e\u2028é"])
+def test_what_one_writer_can_not_write_the_other_does(value: Any) -> None:
+    text = plain_text(packet.EVENT, "/", ["e", value], None)
+    assert text is not None
+    assert json.loads(text[1:]) == json.loads(json.dumps(["e", value]))
+    assert "\x1e" not in text
+
+
+@dataclass
+class Point:
+    x: int
+
+
+@pytest.mark.parametrize("value", [b"", bytearray(b"x"), {1, 2}, Point(1), datetime(2026, 1, 1, tzinfo=UTC)])
+def test_what_json_does_not_take_is_left_to_others(value: Any) -> None:
+    assert plain_text(packet.EVENT, "/", ["e", value], None) is None
+
+
+@given(st.text(alphabet='234/[]{}",:0123456789ab \u0661\\', max_size=20))
+def test_it_reads_what_python_socketio_reads(text: str) -> None:
+    theirs, ours = outcome(_Theirs, text), outcome(Packet, text)
+    assert ours == theirs
+
+
+class _Theirs(packet.Packet):  # type: ignore[misc]
+    json = StrictJSON
+
+
+def outcome(kind: Any, text: str) -> Any:
+    try:
+        found = kind(encoded_packet=text)
+    except Exception as error:  # noqa: BLE001 - parsers fail in many ways
+        return type(error)
+    return found.packet_type, found.namespace, found.id, found.data, found.attachment_count

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from authx.socket.pump import Pump
 from authx.socket.transport import Pace, Transport
 from tests.support.settling import until
 
@@ -54,7 +55,7 @@ class Wire:
 
 
 def transport(judge: Judge, *, interval: float = 60, timeout: float = 60) -> Transport:
-    return Transport("sid", host=judge, pace=Pace(interval, timeout, LIMIT))
+    return Transport("sid", host=judge, pace=Pace(interval, timeout, LIMIT), pump=Pump())
 
 
 @asynccontextmanager
