@@ -394,6 +394,14 @@ async def test_the_page_about_ending_a_login(page: Open) -> None:
             return (await http.post(path, headers=headers)).status_code
 
         (here, refresh), (there, _) = await log_in(), await log_in()
+        renewed = (await http.post("/refresh", headers=refresh)).json()["access"]
+        claims = [
+            revocation.names["auth"].verifier.own_claims(token)
+            for token in (renewed, refresh["Authorization"].removeprefix("Bearer "))
+        ]
+        assert [claims[0][name] for name in ("iat", "session_id")] == [
+            claims[1][name] for name in ("iat", "session_id")
+        ]
         assert await status("/password", here) == 204
         assert await status("/password", there) == 401
         assert await status("/logout", refresh) == 204

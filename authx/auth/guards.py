@@ -6,6 +6,7 @@ They go through the public methods of the login they belong to, so that what an 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -201,10 +202,26 @@ async def go_on(auth: Login, connection: HTTPConnection, payload: TokenPayload) 
     identity = connection.scope.get("authx.identity")
     if not isinstance(identity, Identity) or not identity.overridden:
         return payload
-    # Two without an id are one: such a request holds the token of the identity, and no other.
-    if holder_of(payload).token_id != identity.token_id:
+    if not _is_of_token(identity, payload, auth.config.JWT_IDENTITY_CLAIM):
         return payload
-    return payload.model_copy(update={"scopes": sorted(identity.scopes)})
+    rights = {name: identity.claims[name] for name in identity.overridden if name in identity.claims}
+    return payload.model_copy(update=deepcopy(rights))
+
+
+def _is_of_token(identity: Identity, payload: TokenPayload, user_claim: str) -> bool:
+    """Whether an identity was made of the token with a payload; a scope may hold those of several logins."""
+    holder = holder_of(payload, user_claim)
+    if (holder.user, payload.login_type) != (identity.user, identity.login_type):
+        return False
+    if holder.token_id is not None or identity.token_id is not None:
+        return holder.token_id == identity.token_id
+    # Without an id it is known by all else that it says.
+    known = TokenPayload.from_claims(identity.claims).model_dump(exclude_unset=True)
+    shown = payload.model_dump(exclude_unset=True)
+    return all(
+        name in identity.overridden or (name in known and name in shown and known[name] == shown[name])
+        for name in known.keys() | shown.keys()
+    )
 
 
 async def check_current(auth: Login, payload: TokenPayload) -> None:

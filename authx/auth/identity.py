@@ -57,10 +57,15 @@ class Identity:
     """Unix seconds; None is never."""
     login_type: str | None = None
     fresh: bool = False
-    overridden: bool = False
-    """Whether the rights were changed since the token was verified: scopes and roles are not the token's."""
+    overridden: frozenset[str] = frozenset()
+    """The names of the claims that are not the token's any more: its rights were changed since."""
     claims: Mapping[str, Any] = field(default_factory=Claims, repr=False, compare=False)
-    """All claims of the token, read-only."""
+    """All claims of the token, read-only; the rights among them are those of now."""
+
+    @property
+    def kept_claims(self) -> dict[str, Any]:
+        """The claims that are the token's still."""
+        return {name: value for name, value in self.claims.items() if name not in self.overridden}
 
     def has_scopes(self, *required: str, all_required: bool = True) -> bool:
         """Whether the scopes satisfy all (or any) of those required, wildcards included."""

@@ -28,6 +28,7 @@ class Issuer:
         self.login_type = login_type
         """Written into every token, so that several AuthX may share a key."""
         self._clock = clock
+        self._latest = -math.inf
         self._longest = 0.0
         """Seconds: the longest that a token made so far can last."""
 
@@ -36,6 +37,11 @@ class Issuer:
         """Seconds: the longest that a token can last, of the settings' and of any made so far."""
         settings = (self._lifetime("access"), self._lifetime("refresh"))
         return max(self._longest, *(_seconds(lifetime) for lifetime in settings))
+
+    @property
+    def latest_issue(self) -> float:
+        """When the latest token so far was made, in Unix seconds. The clock may have been set back since."""
+        return self._latest
 
     def token(
         self,
@@ -79,6 +85,7 @@ class Issuer:
             claims["session_id"] = session
 
         now = self._clock()
+        self._latest = max(self._latest, now)
         payload = TokenPayload(
             sub=uid,
             jti=claims.pop("jti", None) or str(uuid4()),

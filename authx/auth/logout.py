@@ -52,16 +52,16 @@ async def log_out(auth: LeavingLogin, request: Request, response: Response) -> N
     Every place of the settings is looked at. No token, or one that will not do, is nothing to end.
 
     Raises:
-        CSRFError: a token came in a cookie without its CSRF value, where the settings demand it for the
-            method. Then nothing is ended, and the cookies stay.
+        CSRFError: a token came in a cookie without a CSRF value of the same user, where the settings demand
+            it for the method. Then nothing is ended, and the cookies stay.
         ValueError: a token names neither a session nor, by a ``jti``, itself. Then the cookies stay.
     """
     auth.ensure_request_exception_handlers(request)
     found = await _find_all(auth, request)
     good = [(token, payload) for token in found if (payload := _payload(auth, token)) is not None]
-    from_cookie = any(token.location == "cookies" for token, _ in good)
-    if from_cookie and demands_csrf(auth.config, request.method):
-        _check_csrf(auth, found)
+    from_cookies = {_user(auth, payload) for token, payload in good if token.location == "cookies"}
+    if from_cookies and demands_csrf(auth.config, request.method):
+        _check_csrf(auth, found, from_cookies)
     # By what is ended: both tokens often name one session.
     steps: dict[str, Callable[[], Awaitable[None]]] = {}
     for token, payload in good:
@@ -104,15 +104,24 @@ def _payload(auth: LeavingLogin, token: RequestToken) -> TokenPayload | None:
     return payload if auth.login_type in {None, payload.login_type} else None
 
 
-def _check_csrf(auth: LeavingLogin, found: list[RequestToken]) -> None:
-    """Check that the page that asks can read the CSRF value of one of the cookies, be its token over or not.
+def _user(auth: LeavingLogin, payload: TokenPayload) -> str:
+    return holder_of(payload, auth.config.JWT_IDENTITY_CLAIM).user
 
-    One is enough: by default both values travel in the same header, which has room for one. Tokens from
-    elsewhere come without a value.
+
+def _check_csrf(auth: LeavingLogin, found: list[RequestToken], users: set[str]) -> None:
+    """Check that the page that asks can read the CSRF value of a cookie of each user, over or not.
+
+    One is enough for all tokens of a user: by default both values travel in the same header, which has room
+    for one. It says nothing of others: a neighbour may have set a cookie of its own beside somebody's.
+    Tokens from elsewhere come without a value.
     """
+    vouched: set[str] = set()
     for token in found:
         try:
-            return check_csrf(token.csrf, auth.verifier.own_claims(token.token).get("csrf"))
+            claims = auth.verifier.own_claims(token.token)
+            check_csrf(token.csrf, claims.get("csrf"))
+            vouched.add(_user(auth, TokenPayload.from_claims(claims)))
         except (CSRFError, JWTDecodeError, TokenTypeError):
             continue
-    raise CSRFError("CSRF token is missing, or does not match", login_type=auth.login_type)
+    if not users <= vouched:
+        raise CSRFError("CSRF token is missing, or does not match", login_type=auth.login_type)

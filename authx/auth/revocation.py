@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 import math
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from authx.auth.claims import session_of
 from authx.auth.clock import Clock, system_clock
@@ -81,29 +83,49 @@ class Revocations(Protocol):
 class InMemoryRevocations:
     """Keeps revocations in this process, for as long as it runs, and none longer than it has to.
 
-    A user takes the same room however often they are revoked.
+    A user takes the same room however often they are revoked. A clock that is put forward, and right again,
+    brings nothing back: a record is kept for as long as it was to last, too, by a clock that nobody sets.
+    It may be used from several threads.
 
     Args:
         clock: gives the current time in Unix seconds.
+        monotonic: gives seconds from any start, and is never set.
     """
 
-    def __init__(self, *, clock: Clock = system_clock) -> None:
+    def __init__(self, *, clock: Clock = system_clock, monotonic: Clock = time.monotonic) -> None:
         self._clock = clock
-        self._tokens: dict[str, float] = {}
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._tokens: dict[str, _End] = {}
         """Until when a token is kept."""
-        self._sessions: dict[str, float] = {}
+        self._sessions: dict[str, _End] = {}
         """Until when a session is kept."""
         self._users: dict[str, list[_Mark]] = {}
         self._ends: list[tuple[float, str, str]] = []
-        """A heap of when to look again at what of which name. One for each that has an end."""
+        """A heap of when to look again at what of which name, by the clock that nobody sets. One for each
+        that has an end."""
 
     async def add(self, revocation: Revocation, *, until: float | None) -> None:
         """Keep a revocation."""
-        now = self._clock()
+        with self._lock:
+            self._add(revocation, math.inf if until is None else until)
+
+    async def find(self, identities: Sequence[Identity]) -> list[bool]:
+        """Say of each identity whether it was ended."""
+        with self._lock:
+            now = self._now()
+            self._forget(now)
+            return [self._is_ended(identity, now) for identity in identities]
+
+    def _now(self) -> _End:
+        return _End(self._clock(), self._monotonic())
+
+    def _add(self, revocation: Revocation, until: float) -> None:
+        now = self._now()
         self._forget(now)
-        end = math.inf if until is None else until
-        if end <= now:
+        if until <= now.clock:
             return
+        end = _End(until, now.monotonic + until - now.clock)
         if revocation.token_id is not None:
             self._prolong("token", self._tokens, revocation.token_id, end)
         elif revocation.session is not None:
@@ -114,45 +136,63 @@ class InMemoryRevocations:
             marks = self._users.get(revocation.user, ())
             self._users[revocation.user] = _merged([*marks, _Mark(revocation, end)])
 
-    async def find(self, identities: Sequence[Identity]) -> list[bool]:
-        """Say of each identity whether it was ended."""
-        now = self._clock()
-        self._forget(now)
-        return [self._is_ended(identity, now) for identity in identities]
-
-    def _is_ended(self, identity: Identity, now: float) -> bool:
+    def _is_ended(self, identity: Identity, now: _End) -> bool:
         return (
             identity.token_id in self._tokens
             or identity.session in self._sessions
             or any(
-                mark.end > now and mark.revocation.covers(identity)
+                not mark.end.is_over(now) and mark.revocation.covers(identity)
                 for mark in self._users.get(identity.user, ())
             )
         )
 
-    def _prolong(self, kind: str, kept: dict[str, float], name: str, end: float) -> None:
+    def _prolong(self, kind: str, kept: dict[str, _End], name: str, end: _End) -> None:
         if name not in kept:
             self._look_again(kind, name, end)
-        kept[name] = max(end, kept.get(name, end))
+        kept[name] = end.or_later(kept.get(name, end))
 
-    def _look_again(self, kind: str, name: str, end: float) -> None:
-        if end < math.inf:
-            heapq.heappush(self._ends, (end, kind, name))
+    def _look_again(self, kind: str, name: str, end: _End) -> None:
+        if end.monotonic < math.inf:
+            heapq.heappush(self._ends, (end.monotonic, kind, name))
 
-    def _forget(self, now: float) -> None:
-        while self._ends and self._ends[0][0] <= now:
+    def _forget(self, now: _End) -> None:
+        while self._ends and self._ends[0][0] <= now.monotonic:
             _, kind, name = heapq.heappop(self._ends)
             if kind == "user":
                 kept: dict[str, Any] = self._users
-                kept[name] = [mark for mark in self._users[name] if mark.end > now]
-                end = min((mark.end for mark in self._users[name]), default=now)
+                kept[name] = [mark for mark in self._users[name] if not mark.end.is_over(now)]
+                ends = [mark.end for mark in kept[name]]
             else:
                 kept = self._tokens if kind == "token" else self._sessions
-                end = kept[name]
-            if end > now:
-                self._look_again(kind, name, end)
+                ends = [] if kept[name].is_over(now) else [kept[name]]
+            if ends:
+                self._look_again(kind, name, min((end.seen_from(now) for end in ends), key=_End.look))
             else:
                 del kept[name]
+
+
+class _End(NamedTuple):
+    """A moment, by two clocks; over is what is over by both."""
+
+    clock: float
+    """Unix seconds."""
+    monotonic: float
+    """By the clock that nobody sets."""
+
+    def is_over(self, now: _End) -> bool:
+        return self.clock <= now.clock and self.monotonic <= now.monotonic
+
+    def look(self) -> float:
+        return self.monotonic
+
+    def or_later(self, other: _End) -> _End:
+        return _End(max(self.clock, other.clock), max(self.monotonic, other.monotonic))
+
+    def seen_from(self, now: _End) -> _End:
+        """When to look again: a clock that was set back has further to go."""
+        if self.monotonic > now.monotonic:
+            return self
+        return _End(self.clock, now.monotonic + max(1.0, self.clock - now.clock))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +200,7 @@ class _Mark:
     """The revocation of a user, and until when it is kept."""
 
     revocation: Revocation
-    end: float
+    end: _End
 
     @property
     def issued_before(self) -> float:
@@ -176,10 +216,12 @@ def _merged(marks: list[_Mark]) -> list[_Mark]:
     latest: dict[str | None, _Mark] = {}
     for mark in sorted(marks, key=lambda mark: mark.issued_before, reverse=True):
         first = latest.setdefault(mark.revocation.except_session, mark)
-        latest[mark.revocation.except_session] = replace(first, end=max(first.end, mark.end))
+        latest[mark.revocation.except_session] = replace(first, end=first.end.or_later(mark.end))
     kept, dropped = list(latest.values())[:2], list(latest.values())[2:]
-    end = max((mark.end for mark in dropped), default=-math.inf)
-    return [replace(mark, end=max(mark.end, end)) for mark in kept]
+    end = _End(-math.inf, -math.inf)
+    for mark in dropped:
+        end = end.or_later(mark.end)
+    return [replace(mark, end=mark.end.or_later(end)) for mark in kept]
 
 
 def holder_of(payload: TokenPayload, user_claim: str = "sub") -> Identity:

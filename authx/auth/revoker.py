@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from authx.auth.callbacks import Callbacks
 from authx.auth.exceptions import RevokedTokenError, SessionRevoked
@@ -56,7 +57,7 @@ class Revoker(Callbacks, SessionTracking):
         if not token_id:
             raise ValueError("a token without a jti cannot be ended by itself")
         until = None if expires_at is None else expires_at + self._slack
-        await self._record(Revocation(token_id=token_id), until)
+        await take_all(self._record(Revocation(token_id=token_id), until))
 
     async def revoke_session(self, session_id: str) -> None:
         """End a session and every token that names it, whether it is in the session store or not."""
@@ -73,7 +74,8 @@ class Revoker(Callbacks, SessionTracking):
         """End the tokens of a user made up to a moment, and the sessions begun up to then.
 
         Tokens hold whole seconds: one made later in the same second is ended too, unless it names the
-        session that goes on.
+        session that goes on. Up to now means also what was made before now by a clock that is ahead of
+        ours, or by ours before it was set back, as far as this login has seen such tokens.
 
         Args:
             user: the user.
@@ -85,19 +87,28 @@ class Revoker(Callbacks, SessionTracking):
             ValueError: the moment has no zone, or is none.
         """
         now = self._verifier.now()
-        moment = now if issued_before is None else _seconds(issued_before)
+        if issued_before is None:
+            moment = max(now, self._verifier.latest_issue, self._issuer.latest_issue)
+        else:
+            moment = _seconds(issued_before)
         revocation = Revocation(user=user, issued_before=moment, except_session=except_session)
         await take_all(
             self._record(revocation, self._until(moment)),
             self._drop_sessions(user, None if moment >= now else moment, except_session),
         )
 
-    def watch_revocations(self, listener: _Listener) -> None:
+    def watch_revocations(self, listener: _Listener) -> Callable[[], None]:
         """Have a function awaited with each revocation from now on, once it is on record.
 
-        What it raises is logged: the record stands. Whoever ends something waits for it.
+        What it raises is logged: the record stands. Whoever ends something waits for it; those who listen
+        do not wait for each other. What is given ends it.
         """
         self._listeners = (*self._listeners, listener)
+
+        def stop() -> None:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+        return stop
 
     # --- asking ---------------------------------------------------------------------------------------
 
@@ -120,26 +131,56 @@ class Revoker(Callbacks, SessionTracking):
         await self.check_session(holder)
 
     async def find_revoked(
-        self, holders: Sequence[tuple[str, Identity]], *, run_sync: RunSync | None = None
-    ) -> list[bool]:
-        """Say of each of many tokens, and who was made of it, whether it was ended.
+        self,
+        holders: Sequence[tuple[str, Identity]],
+        *,
+        run_sync: RunSync | None = None,
+        within: float | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> list[bool | None]:
+        """Say of each of many tokens, and who was made of it, whether it was ended; None is not known.
 
         The revocations are asked once for all, then the blocklist and the session store for what is left,
-        where nobody counts as active for it. A store that fails is raised.
+        where nobody counts as active for it. One of those answers that is lost is not known, and takes
+        nothing from the others.
+
+        Args:
+            holders: the tokens, and who was made of each.
+            run_sync: calls a blocklist that is not async where it may block; None calls it here.
+            within: seconds for the revocations, and again for all else; None waits for ever.
+            failed: is told why an answer is not known.
+
+        Raises:
+            TimeoutError: the revocations take too long.
+            Exception: whatever the revocations raise.
         """
-        revoked = list(await self.revocations.find([holder for _, holder in holders]))
-        left = [index for index, ended in enumerate(revoked) if not ended]
-        for start in range(0, len(left), _AT_A_TIME):
-            some = left[start : start + _AT_A_TIME]
-            answers = await asyncio.gather(
-                *(self._is_ended_elsewhere(*holders[index], run_sync) for index in some),
-                return_exceptions=True,
-            )
-            for index, answer in zip(some, answers, strict=True):
-                if isinstance(answer, BaseException):
-                    raise answer
-                revoked[index] = answer
-        return revoked
+        async with asyncio.timeout(within):
+            ended = await self.revocations.find([holder for _, holder in holders])
+        # A store that gives too few answers has given none.
+        found: list[bool | None] = [one or None for one, _ in zip(ended, holders, strict=True)]
+        left = deque(index for index, one in enumerate(found) if one is None)
+
+        async def ask() -> None:
+            while left:
+                index = left.popleft()
+                try:
+                    found[index] = await self._is_ended_elsewhere(*holders[index], run_sync)
+                except (Exception, asyncio.CancelledError) as error:
+                    if _is_cancelled(error):
+                        raise
+                    if failed is not None:
+                        failed(error)
+
+        # So many ask, and none waits for another: an answer that is lost keeps one of them.
+        asking = [asyncio.ensure_future(ask()) for _ in range(min(_AT_A_TIME, len(left)))]
+        try:
+            late = (await asyncio.wait(asking, timeout=within))[1] if asking else ()
+        finally:
+            for task in asking:
+                task.cancel()
+        if late and failed is not None:
+            failed(TimeoutError(f"{len(late)} answers did not come within {within} s"))
+        return found
 
     async def check_blocklist(self, token: str, *, run_sync: RunSync | None = None) -> None:
         """Raise :exc:`RevokedTokenError` if the blocklist holds a raw token."""
@@ -157,11 +198,7 @@ class Revoker(Callbacks, SessionTracking):
 
     async def _record(self, revocation: Revocation, until: float | None) -> None:
         await self.revocations.add(revocation, until=until)
-        for listener in self._listeners:
-            try:
-                await listener(revocation)
-            except Exception:
-                logger.exception("A listener failed to act on a revocation, which stands")
+        await asyncio.gather(*(_heard(listener, revocation) for listener in self._listeners))
 
     @property
     def _slack(self) -> int:
@@ -199,18 +236,53 @@ class Revoker(Callbacks, SessionTracking):
         return False
 
 
+_under_way: set[asyncio.Future[Any]] = set()
+"""A loop holds its tasks weakly."""
+
+
 async def take_all(*steps: Awaitable[None]) -> None:
     """Take several steps; none is left out because another fails, and no failure hides another.
+
+    They are taken to their end also if whoever takes them is cancelled: what a step ends may be what waits
+    for it.
 
     Raises:
         ExceptionGroup: more than one failed. The failure of one is raised as it is.
     """
-    outcomes = await asyncio.gather(*steps, return_exceptions=True)
+    taken = asyncio.gather(*steps, return_exceptions=True)
+    _under_way.add(taken)
+    taken.add_done_callback(_under_way.discard)
+    try:
+        outcomes = await asyncio.shield(taken)
+    except asyncio.CancelledError:
+        taken.add_done_callback(_log_failures)
+        raise
     failures = [outcome for outcome in outcomes if outcome is not None]
     if len(failures) > 1:
         raise BaseExceptionGroup("ending a login failed in several places", failures)
     if failures:
         raise failures[0]
+
+
+def _log_failures(taken: asyncio.Future[list[BaseException | None]]) -> None:
+    for failure in () if taken.cancelled() else taken.result():
+        if failure is not None:
+            logger.error("Ending a login failed, and nobody waits for it", exc_info=failure)
+
+
+async def _heard(listener: _Listener, revocation: Revocation) -> None:
+    try:
+        await listener(revocation)
+    except (Exception, asyncio.CancelledError) as error:
+        if _is_cancelled(error):
+            raise
+        logger.exception("A listener failed to act on a revocation, which stands")
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether an error ends this task, and is not merely that something it awaited was cancelled."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _seconds(moment: float | datetime) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from authx.auth.claims import (
@@ -56,6 +57,15 @@ class Verifier:
         self.login_type = login_type
         self._roles_claim = roles_claim
         self._clock = clock
+        self._latest = -math.inf
+
+    @property
+    def latest_issue(self) -> float:
+        """When the latest of the tokens accepted so far says that it was made, in Unix seconds.
+
+        Our clock may be behind that: it was set back, or another one made the token and there is leeway.
+        """
+        return self._latest
 
     def now(self) -> float:
         """The time of this login, in Unix seconds."""
@@ -117,6 +127,42 @@ class Verifier:
             self._attribute(error)
             raise
 
+    def with_rights(
+        self,
+        identity: Identity,
+        *,
+        scopes: frozenset[str] | None = None,
+        roles: frozenset[str] | None = None,
+    ) -> Identity:
+        """An identity with other rights than those of its token, in its claims, too.
+
+        Where a callable says where the roles are, nobody can say which claims to change.
+
+        Args:
+            identity: as this verifier made it.
+            scopes: in place of its own; None leaves them.
+            roles: in place of its own; None leaves them.
+        """
+        claims = dict(identity.claims)
+        changed = set(identity.overridden)
+        if scopes is not None:
+            identity = replace(identity, scopes=scopes)
+            rights: dict[str, Any] = {"scopes": sorted(scopes)}
+            if "scope" in claims:
+                rights["scope"] = " ".join(sorted(scopes))
+            changed.update(rights)
+            claims.update(rights)
+        if roles is not None:
+            identity = replace(identity, roles=roles)
+            where = self._roles_claim
+            if isinstance(where, str):
+                path = [where] if where in claims else where.split(".")
+                changed.add(path[0])
+                _put(claims, path, sorted(roles))
+            else:
+                changed.add("roles")
+        return replace(identity, overridden=frozenset(changed), claims=Claims(claims))
+
     def own_claims(self, token: str) -> dict[str, Any]:
         """Verify that a token is one of this login, and give its claims, be it over, early or for others.
 
@@ -129,7 +175,7 @@ class Verifier:
         try:
             claims = self._signed(token)
             check_shape(claims)
-            check_registered(claims, now=self._clock(), leeway=math.inf, audience=claims.get("aud"))
+            check_registered(claims, now=self._clock(), leeway=math.inf, audience=claims.get("aud") or None)
             self._check_login_type(claims)
         except AuthXException as error:
             self._attribute(error)
@@ -151,6 +197,7 @@ class Verifier:
             check_type(claims.get("type", "access"), kind)
         if fresh:
             check_fresh(claims.get("fresh", False))
+        self._latest = max(self._latest, claims.get("iat", self._latest))
         return claims
 
     def _signed(self, token: str) -> dict[str, Any]:
@@ -226,6 +273,17 @@ def _walk(claims: Mapping[str, Any], path: str) -> Any:
         if found is None:
             return None
     return found
+
+
+def _put(claims: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put a value at the end of a path, into copies of the objects on the way."""
+    name, *rest = path
+    if rest:
+        below = claims.get(name)
+        inner = dict(below) if isinstance(below, Mapping) else {}
+        _put(inner, rest, value)
+        value = inner
+    claims[name] = value
 
 
 def _strings(name: str, value: Any) -> frozenset[str]:

@@ -34,6 +34,10 @@ class Device:
     deadline: asyncio.TimerHandle | None = field(default=None, repr=False)
     begun: bool = False
     """Whether it has asked for a namespace, as it has to first."""
+    refusals: int = 0
+    """How often a connection was refused while none had been admitted yet."""
+    admitted: bool = False
+    """Whether a connection ever was."""
     closing: bool = False
 
     def cancel_deadline(self) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from authx.auth.identity import Identity
 from authx.socket.answer import untyped
-from authx.socket.attachment import Guards, unclaimed_guards
+from authx.socket.attachment import Guards, Judge, unclaimed_guards
 from authx.socket.connection import Connection
 from authx.socket.exceptions import Denial, Refusal, SocketError
 from authx.socket.failures import as_failure, handled, is_cancelled
 from authx.socket.injection import Injector, Invocation
 from authx.socket.material import Supply
 from authx.socket.router import Layer
+from authx.socket.signature import is_async
 from authx.socket.wire import LIFECYCLE, check_handled, is_refused_from_clients
 
 __all__ = ("Dispatcher", "Outcome")
@@ -56,6 +59,10 @@ class Outcome:
 
     values: tuple[Any, ...] = ()
     failure: SocketError | None = None
+
+
+class _Ended(Exception):
+    """The connection has ended while its event was on its way to the handler; nobody hears the outcome."""
 
 
 class Dispatcher:
@@ -178,19 +185,20 @@ class Dispatcher:
                 raise
             logger.exception("the refresh handler of %s failed", connection.namespace)
 
-    async def judge_again(self, connection: Connection) -> None:
+    def judge_again(self, connection: Connection) -> Awaitable[None] | None:
         """Ask the guards of who may be in the namespace about the identity of now.
 
-        Raises:
-            Exception: what the first of them raises that does not let the connection stay.
+        Those that take no time are asked at once, all others when what this gives is awaited; None if there
+        are no others. Now or then it raises what does not let the connection stay.
         """
         namespace = self._namespaces.get(connection.namespace)
-        if namespace is not None:
-            for guard in self._of_namespace(namespace):
-                if getattr(guard, "authorizes", True):
-                    verdict = guard.judge(connection)
-                    if verdict is not None:
-                        await verdict
+        guards = () if namespace is None else self._of_namespace(namespace)
+        left = iter(sorted(filter(_authorizes, guards), key=lambda guard: is_async(guard.judge)))
+        for guard in left:
+            verdict = guard.judge(connection)
+            if verdict is not None:
+                return _judge_on(verdict, left, connection)
+        return None
 
     @staticmethod
     def _of_namespace(namespace: _Namespace) -> Guards:
@@ -230,7 +238,8 @@ class Dispatcher:
             connection: Whose event it is.
             event: Its name.
             arguments: As they came.
-            obey_clock: Ends the connections whose time is over; asked when the guards have taken theirs.
+            obey_clock: Ends the connections whose time is over; asked when the guards have taken theirs, and
+                when the dependencies have.
         """
         entry = self._taker(connection.namespace, event)
         if entry is None:
@@ -238,13 +247,11 @@ class Dispatcher:
         if entry.takes_any_event:
             arguments = (event, *arguments)
         try:
-            await self._judge(entry, connection)
-            if obey_clock is not None:
-                obey_clock()
-            if connection.ended:
-                # While a guard took its time; nobody hears the outcome.
-                return Outcome()
-            return Outcome(await entry.invocation(connection, arguments))
+            judged = await self._judge(entry, connection, obey_clock)
+            still_may = partial(self._check_again, entry, connection, obey_clock, judged)
+            return Outcome(await entry.invocation(connection, arguments, still_may))
+        except _Ended:
+            return Outcome()
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 raise
@@ -257,7 +264,26 @@ class Dispatcher:
         entry = self._entry(namespace, event)
         return self._entry(namespace, _ANY_EVENT) if entry is None else entry
 
-    async def _judge(self, entry: _Entry, connection: Connection) -> None:
+    async def _judge(
+        self,
+        entry: _Entry,
+        connection: Connection,
+        obey_clock: Callable[[], None] | None,
+        *,
+        again: bool = False,
+    ) -> Identity | None:
+        """Ask the guards of an event, and give the identity that they let through.
+
+        Args:
+            entry: What takes the event.
+            connection: Whose it is.
+            obey_clock: Ends the connections whose time is over; asked when the guards have taken theirs.
+            again: Whether they have been asked before about this event; then it does not count once more.
+
+        Raises:
+            _Ended: it ended meanwhile.
+            Exception: what the first of them raises that does not let it through.
+        """
         guards = entry.guards.current()
         if self._deny_unguarded and not entry.guards:
             raise Denial("policy_denied")
@@ -265,13 +291,30 @@ class Dispatcher:
             raise Denial("missing_token")
         while True:
             judged = connection.identity
-            for guard in guards:
-                verdict = guard.judge(connection)
-                if verdict is not None:
-                    await verdict
+            await _judge(filter(_authorizes, guards) if again else guards, connection)
+            if obey_clock is not None:
+                obey_clock()
+            if connection.ended:
+                raise _Ended
             # Who was given another identity meanwhile is judged by that one.
             if connection.identity is judged:
-                return
+                return judged
+            again = True
+
+    async def _check_again(
+        self,
+        entry: _Entry,
+        connection: Connection,
+        obey_clock: Callable[[], None] | None,
+        judged: Identity | None,
+    ) -> None:
+        """See that what was judged a while ago still holds; it raises as :meth:`_judge` does."""
+        if obey_clock is not None:
+            obey_clock()
+        if connection.ended:
+            raise _Ended
+        if connection.identity is not judged:
+            await self._judge(entry, connection, obey_clock, again=True)
 
     @staticmethod
     async def _answer(
@@ -291,3 +334,19 @@ class Dispatcher:
     def _entry(self, namespace: str, event: str) -> _Entry | None:
         found = self._namespaces.get(namespace)
         return None if found is None else found.entries.get(event)
+
+
+async def _judge(guards: Iterable[Judge], connection: Connection) -> None:
+    for guard in guards:
+        verdict = guard.judge(connection)
+        if verdict is not None:
+            await verdict
+
+
+async def _judge_on(verdict: Awaitable[None], left: Iterable[Judge], connection: Connection) -> None:
+    await verdict
+    await _judge(left, connection)
+
+
+def _authorizes(guard: Judge) -> bool:
+    return getattr(guard, "authorizes", True)

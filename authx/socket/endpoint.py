@@ -43,6 +43,8 @@ _STATUSES: Mapping[str, int] = {
 class RefreshEndpoint:
     """Answers the requests of pages; an endpoint of a Starlette route.
 
+    Sockets that are mounted at the same location share one: the key tells whose connection is meant.
+
     Args:
         server: Whose connections are refreshed.
         origins: Which pages may ask.
@@ -51,14 +53,20 @@ class RefreshEndpoint:
     methods = ["POST", "OPTIONS"]  # noqa: RUF012 - what Starlette takes
 
     def __init__(self, server: Server, origins: OriginPolicy) -> None:
-        self._server = server
-        self._origins = origins
+        self._sockets = [(server, origins)]
+
+    def add(self, server: Server, origins: OriginPolicy) -> None:
+        """Refresh the connections of a further socket."""
+        self._sockets.append((server, origins))
 
     async def answer(self, request: Request) -> Response:
         """Refresh the connection of the key in the body, by the cookie; or say why not, with a code."""
         response = await self._respond(request)
-        headers = cors_headers(read_handshake(request.scope), request.method, self._origins)
-        response.headers.update({"cache-control": "no-store", **dict(headers)})
+        handshake = read_handshake(request.scope)
+        # One of them may let the page ask, and which is meant is not known before the body has been read.
+        headers = (cors_headers(handshake, request.method, origins) for _, origins in self._sockets)
+        found = max(headers, key=len)
+        response.headers.update({"cache-control": "no-store", **dict(found)})
         return response
 
     async def _respond(self, request: Request) -> Response:
@@ -66,8 +74,8 @@ class RefreshEndpoint:
             return Response(status_code=204)
         try:
             fields = await _read_fields(request)
-            handshake = read_handshake(request.scope)
-            answer = await self._server.refresh_by_cookie(handshake, fields["key"], fields)
+            handshake, key = read_handshake(request.scope), fields["key"]
+            answer = await self._owner(key).refresh_by_cookie(handshake, key, fields)
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 raise
@@ -79,6 +87,11 @@ class RefreshEndpoint:
             # Gone, or guessed, or of another node: the same for all of them.
             return _refused(Refusal("policy_denied", "There is no such connection"), 404)
         return JSONResponse(answer)
+
+    def _owner(self, key: str) -> Server:
+        """Whose connection has the key; the first, where nobody's has."""
+        servers = [server for server, _ in self._sockets]
+        return next((server for server in servers if server.registry.with_key(key) is not None), servers[0])
 
 
 def _refused(error: SocketError, status: int) -> Response:

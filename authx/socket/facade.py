@@ -44,7 +44,8 @@ _REFUSED_OPTIONS = frozenset({"always_connect", "async_handlers"})
 class AuthXSocket:
     """Authenticated Socket.IO on a FastAPI app.
 
-    Served at ``{mount_location}/{socketio_path}``; ``app.sio`` is the Socket.IO server behind it.
+    Served at ``{mount_location}/{socketio_path}``; ``app.sio`` is the Socket.IO server behind it. Cookie
+    clients refresh at ``{mount_location}/refresh``, or at ``/{socketio_path}/refresh`` if that is the root.
 
     Args:
         app: The app to mount on.
@@ -75,8 +76,9 @@ class AuthXSocket:
         single_session: Let users be connected with one login session at a time: the newest ends the
             connections of the others, in all namespaces of this node. Tokens that name no session are told
             apart by their ids, so tabs that refresh their tokens need sessions to be known as one login.
-        max_failures_per_address: How often per minute an address may be refused for what it shows (not for
-            a token that has expired); then it is ``rate_limited``. None is any number. The address is the
+        max_failures_per_address: How often per minute an address may be refused for a token or a CSRF value
+            that is wrong (not for a token that has expired, nor for none, nor by a page that may not
+            connect); then it is ``rate_limited``. None is any number. The address is the
             one that the ASGI server tells: behind a proxy, have the server trust the proxy's headers, or
             all clients count as one.
         client_manager: A python-socketio client manager, for several processes.
@@ -161,7 +163,9 @@ class AuthXSocket:
         """The app's ``AuthX``."""
         self.path = f"{mount_location.rstrip('/')}/{socketio_path.strip('/')}"
         """Where it is served, as clients give it in their ``path`` option."""
-        self._mount(app, self.path, f"{mount_location.rstrip('/')}/refresh")
+        # At the root that would be a path of the app's own.
+        below = mount_location.rstrip("/") or self.path
+        self._mount(app, self.path, f"{below}/refresh")
         _shut_down_with(app, self.shutdown)
 
     # Handlers -----------------------------------------------------------------------------------------
@@ -290,7 +294,8 @@ class AuthXSocket:
         """Give the connections of ``user`` on this node other rights, until they show a newer token.
 
         Roles, rooms and guards follow at once, and the clients are told with ``authx:session``. Who comes in
-        later has the rights of their token.
+        later has the rights of their token. A connection whose guards take longer to judge it than
+        ``connect_timeout`` is ended.
 
         Args:
             user: Whose.
@@ -345,8 +350,7 @@ class AuthXSocket:
 
     def _mount(self, app: Starlette, path: str, refresh_path: str) -> None:
         if self.auth is not None:
-            endpoint = RefreshEndpoint(self.sio, self._origins)
-            app.router.routes.append(Route(refresh_path, endpoint.answer, methods=endpoint.methods))
+            _serve_refresh(app, refresh_path, self.sio, self._origins)
         app.router.routes.append(Mount(path, app=self._serve))
         app.state.authx_socket = self
 
@@ -365,6 +369,16 @@ class AuthXSocket:
         if method in ("on", "event"):
             return cls._waiting
         raise RuntimeError(f"AuthXSocket.{method} needs an instance: AuthXSocket(app=app)")
+
+
+def _serve_refresh(app: Starlette, path: str, server: Server, origins: OriginPolicy) -> None:
+    for route in app.router.routes:
+        endpoint = getattr(getattr(route, "endpoint", None), "__self__", None)
+        if isinstance(endpoint, RefreshEndpoint) and getattr(route, "path", None) == path:
+            endpoint.add(server, origins)
+            return
+    endpoint = RefreshEndpoint(server, origins)
+    app.router.routes.append(Route(path, endpoint.answer, methods=endpoint.methods))
 
 
 def _shut_down_with(app: Starlette, shutdown: Callable[[], Any]) -> None:

@@ -41,12 +41,21 @@ class Login(Protocol):
         """Raise RevokedTokenError or SessionRevoked if a verified token has been ended before its time."""
 
     async def find_revoked(
-        self, holders: Sequence[tuple[str, Identity]], *, run_sync: RunSync | None = None
-    ) -> list[bool]:
-        """The same of many, each with its token; True is revoked. Raises what a store raises."""
+        self,
+        holders: Sequence[tuple[str, Identity]],
+        *,
+        run_sync: RunSync | None = None,
+        within: float | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> list[bool | None]:
+        """The same of many, each with its token; True is revoked, None not known.
 
-    def watch_revocations(self, listener: Callable[[Revocation], Awaitable[None]]) -> None:
-        """Call ``listener`` with every revocation from now on."""
+        ``failed`` is told why not, and ``within`` are the seconds after which that is so. Raises what the
+        store of revocations raises.
+        """
+
+    def watch_revocations(self, listener: Callable[[Revocation], Awaitable[None]]) -> Callable[[], None]:
+        """Call ``listener`` with every revocation from now on, until what this gives is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,13 @@ class Door:
         """
         if payload is not None and not isinstance(payload, Mapping):
             raise Refusal("validation_error", "The auth payload must be an object")
-        credential = None if self.login is None else find_credential(handshake, payload, self.login.config)
+        try:
+            config = None if self.login is None else self.login.config
+            credential = None if config is None else find_credential(handshake, payload, config)
+        except Refusal:
+            # The page comes first: what a strange one shows is not held against its visitor.
+            self._check_origin(handshake, None)
+            raise
         self._check_origin(handshake, credential)
         if credential is None or self.login is None:
             if self._allow_anonymous or allow_anonymous:

@@ -151,15 +151,28 @@ class Invocation:
     answer: Answer
     is_async: bool
 
-    async def __call__(self, connection: Connection, arguments: Sequence[Any]) -> tuple[Any, ...]:
+    async def __call__(
+        self,
+        connection: Connection,
+        arguments: Sequence[Any],
+        still_may: Callable[[], Awaitable[None]] | None = None,
+    ) -> tuple[Any, ...]:
         """Call the handler for an event of ``connection``, and give the values of the acknowledgement.
+
+        Args:
+            connection: Whose event it is.
+            arguments: As they came.
+            still_may: Raises if the handler must not be called any more; asked when the dependencies have
+                taken their time.
 
         Raises:
             Denial: ``validation_error`` if the arguments do not fit the signature, ``missing_token`` if
                 the handler asks for an identity and there is none.
             Exception: whatever a dependency or the handler raises.
         """
-        values: tuple[Any, ...] = await self._run(Material(self.supply, connection, arguments), self.answer)
+        values: tuple[Any, ...] = await self._run(
+            Material(self.supply, connection, arguments), self.answer, still_may
+        )
         return values
 
     async def call_named(self, connection: Connection, values: Mapping[str, Any]) -> Any:
@@ -172,7 +185,12 @@ class Invocation:
         arguments = rest if self.takes_rest else rest[: self.arity]
         return await self._run(Material(self.supply, connection, arguments, values), None)
 
-    async def _run(self, material: Material, answer: Answer | None) -> Any:
+    async def _run(
+        self,
+        material: Material,
+        answer: Answer | None,
+        still_may: Callable[[], Awaitable[None]] | None = None,
+    ) -> Any:
         args = [source(material) for source in self.positional]
         kwargs = {name: source(material) for name, source in self.by_keyword} if self.by_keyword else {}
         if self.takes_rest:
@@ -184,6 +202,8 @@ class Invocation:
         material.made, material.entered = {}, []
         try:
             await self._solve(material, args, kwargs)
+            if still_may is not None:
+                await still_may()
             result = await self._called(args, kwargs, answer)
         except BaseException as error:
             await leave(material.entered, error)

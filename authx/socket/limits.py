@@ -17,17 +17,9 @@ __all__ = ("FailureThrottle", "UserLimits", "WhenFull")
 
 WhenFull: TypeAlias = Literal["refuse", "drop_oldest"]
 
-# What guessing looks like. A token that has expired was a good one, and a store that is down is our own.
-_CREDENTIAL_FAILURES = frozenset(
-    {
-        "missing_token",
-        "invalid_token",
-        "wrong_token_type",
-        "csrf_failed",
-        "origin_not_allowed",
-        "token_revoked",
-    }
-)
+# What guessing looks like. A token that has expired was a good one, and a store that is down is our own. What
+# any page can have the browsers of its visitors do is not counted: they would be locked out for it.
+_CREDENTIAL_FAILURES = frozenset({"invalid_token", "wrong_token_type", "csrf_failed", "token_revoked"})
 _WINDOW = 60.0
 _MOST_ADDRESSES = 10_000
 _SHARED = "?"

@@ -10,7 +10,7 @@ from typing import Any
 
 from socketio import packet
 
-__all__ = ("Packet", "PacketReader", "StrictJSON", "plain_text")
+__all__ = ("Packet", "PacketReader", "StrictJSON", "encode", "plain_text")
 
 _MAX_ATTACHMENTS = 100
 _COUNTED = re.compile("[56][0-9]{1,3}-")

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from authx.socket.revocation import Watch
 from authx.socket.rooms import identity_rooms
 from authx.socket.succession import check_follows, is_current
 from authx.socket.tenure import Tenure
+from authx.socket.thread import HAND_OVER
 from authx.socket.wire import REFRESH_EVENT, SESSION_EVENT, refresh_body, session_body
 
 __all__ = ("Renewal",)
@@ -34,11 +34,13 @@ class Renewal(Tenure):
     """Changes who connections are while they are open.
 
     Args:
+        judge_timeout: Seconds that the guards have to judge a connection that has changed.
         options: Of :class:`Tenure`, ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, judge_timeout: float, **options: Any) -> None:
         super().__init__(**options)
+        self._judge_timeout = judge_timeout
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         """By the sid that shows a newer token at this moment."""
 
@@ -118,7 +120,8 @@ class Renewal(Tenure):
             raise Denial("rate_limited")
         self._reassign(connection, proof.identity, proof.credential)
         self._time(connection)
-        failure = await self._judge_again(connection)
+        # The guards go on to their end: one of them may be what ends the connection, and with it this task.
+        failure = await asyncio.shield(self._judge_again(connection))
         if failure is not None:
             raise failure
         if not connection.ended:
@@ -131,29 +134,32 @@ class Renewal(Tenure):
         self, user: str, *, scopes: Iterable[str] | None = None, roles: Iterable[str] | None = None
     ) -> int:
         """Change the rights of the connections that ``user`` has on this node, as ``AuthXSocket`` does."""
-        new_scopes, new_roles = _strings("scopes", scopes), _strings("roles", roles)
+        change = partial(self._change_rights, user, _strings("scopes", scopes), _strings("roles", roles))
+        return await self._at_home(change, within=self._judge_timeout + HAND_OVER) or 0
+
+    async def _change_rights(
+        self, user: str, scopes: frozenset[str] | None, roles: frozenset[str] | None
+    ) -> int:
         self.obey_clock()
         changed = self.registry.of(user)
         for connection in changed:
-            if (identity := connection.identity) is not None:
-                changed_identity = replace(
-                    identity,
-                    scopes=identity.scopes if new_scopes is None else new_scopes,
-                    roles=identity.roles if new_roles is None else new_roles,
-                    overridden=True,
-                )
-                self._reassign(connection, changed_identity, connection.credential)
-        # Not by the task of the caller, which may be cancelled: those who may not stay would.
-        await asyncio.wait({self._spawn(self._follow_up(changed))})
+            if connection.identity is not None and self._login is not None:
+                identity = self._login.verifier.with_rights(connection.identity, scopes=scopes, roles=roles)
+                self._reassign(connection, identity, connection.credential)
+        # All at once: nobody stays for as long as the guards of another connection take.
+        verdicts = [self._judge_again(connection) for connection in changed]
+        for connection, verdict in zip(changed, verdicts, strict=True):
+            if verdict.done():
+                self._tell_rights(connection)
+            else:
+                verdict.add_done_callback(partial(self._tell_rights, connection))
+        if verdicts:
+            await asyncio.wait(verdicts)
         return len(changed)
 
-    async def _follow_up(self, changed: Sequence[Connection]) -> None:
-        """Judge those whose rights were changed, and tell those who stay."""
-        for connection in changed:
-            await self._judge_again(connection)
-        for connection in changed:
-            if connection.identity is not None:
-                self._tell(connection, SESSION_EVENT, self._session_of(connection, connection.identity))
+    def _tell_rights(self, connection: Connection, _verdict: object = None) -> None:
+        if connection.identity is not None and not connection.ended:
+            self._tell(connection, SESSION_EVENT, self._session_of(connection, connection.identity))
 
     # Insides ------------------------------------------------------------------------------------------
 
@@ -178,23 +184,62 @@ class Renewal(Tenure):
             # It may wait for a store that does not answer, and nobody waits for it any more.
             refreshing.cancel()
 
-    async def _judge_again(self, connection: Connection) -> SocketError | None:
-        """End a connection that its guards would not let into the namespace any more, and say why."""
-        judged = connection.identity
+    def _judge_again(self, connection: Connection) -> asyncio.Future[SocketError | None]:
+        """End a connection that its guards would not let into the namespace any more, and say why.
+
+        Guards that take no time have judged when this returns, all others soon: in their own task, which goes
+        on if whoever waits does not. Who is not judged in time is ended.
+        """
+        loop, judged = asyncio.get_running_loop(), connection.identity
+        verdict: asyncio.Future[SocketError | None] = loop.create_future()
+
+        def say(error: BaseException | None) -> None:
+            if not verdict.done():
+                verdict.set_result(None if error is None else self._turn_out(connection, judged, error))
+
         try:
-            await self._dispatcher.judge_again(connection)
-        except (Exception, asyncio.CancelledError) as error:
-            failure = as_failure(error)
-            if failure.code == "internal_error":
-                logger.exception("the guards of %s failed", connection.namespace)
-            # Who has been given yet another identity meanwhile is judged by that.
-            if connection.identity is judged:
-                retry = failure.retry if failure.code == "internal_error" else False
-                self._end({connection: Closing(failure.code, failure.message, retry=retry)})
-            if is_cancelled(error):
-                raise
-            return failure if connection.ended else None
-        return None
+            rest = self._dispatcher.judge_again(connection)
+        except Exception as error:  # noqa: BLE001 - judged there
+            say(error)
+            return verdict
+        if rest is None:
+            say(None)
+            return verdict
+        judging = self._spawn(_hear(rest, say))
+
+        def give_up() -> None:
+            say(TimeoutError(f"the guards took longer than {self._judge_timeout} s"))
+            judging.cancel()
+
+        # Not by a timeout around it: a guard in a thread can't be cancelled.
+        limit = loop.call_later(self._judge_timeout, give_up)
+        verdict.add_done_callback(lambda _: limit.cancel())
+        return verdict
+
+    def _turn_out(
+        self, connection: Connection, judged: Identity | None, error: BaseException
+    ) -> SocketError | None:
+        """End a connection whose guards raised ``error`` about an identity, and say why if it has ended."""
+        failure = as_failure(error)
+        if failure.code == "internal_error" and not connection.ended:
+            logger.error("the guards of %s failed", connection.namespace, exc_info=error)
+        # Who has been given yet another identity meanwhile is judged by that.
+        if connection.identity is judged:
+            retry = failure.retry if failure.code == "internal_error" else False
+            self._end({connection: Closing(failure.code, failure.message, retry=retry)})
+        return failure if connection.ended else None
+
+
+async def _hear(rest: Awaitable[None], say: Callable[[BaseException | None], None]) -> None:
+    """Pass on what guards say, or raise."""
+    try:
+        await rest
+    except (Exception, asyncio.CancelledError) as error:
+        say(error)
+        if is_cancelled(error):
+            raise
+    else:
+        say(None)
 
 
 def _strings(name: str, values: Iterable[str] | None) -> frozenset[str] | None:

@@ -15,11 +15,16 @@ from authx.socket.exceptions import Closing
 from authx.socket.failures import is_cancelled
 from authx.socket.handshake import Login
 from authx.socket.registry import Registry
-from authx.socket.thread import in_thread
+from authx.socket.thread import FewThreads
 
 __all__ = ("Notices", "Sweep", "Watch")
 
 logger = logging.getLogger(__name__)
+
+_SHORTEST, _LONGEST = 1.0, 10.0
+"""Seconds that answers are waited for, at least and at most."""
+_THREADS = 8
+"""In which blocklists that are not async are called, or hang."""
 
 _End: TypeAlias = Callable[[Mapping[Connection, Closing]], object]
 
@@ -67,7 +72,8 @@ class Notices:
 class Sweep:
     """Asks the login at an interval which live connections were revoked without a notice, and ends them.
 
-    A store that fails ends nobody, and is asked again the next time.
+    Who is not known to be revoked stays, and is asked about again the next time. A store that does not
+    answer is not waited for much longer than the interval.
 
     Args:
         login: Whom to ask.
@@ -97,6 +103,8 @@ class Sweep:
         self._timer: asyncio.TimerHandle | None = None
         self._is_running = False
         self._is_failing = False
+        self._within = min(_LONGEST, max(_SHORTEST, interval))
+        self._threads = FewThreads(_THREADS)
 
     def start(self) -> None:
         """See to it that there is a next pass."""
@@ -116,23 +124,22 @@ class Sweep:
 
     async def _run(self) -> None:
         try:
-            await self._pass()
-        except (Exception, asyncio.CancelledError) as error:
-            if is_cancelled(error):
-                raise
-            if not self._is_failing:
-                logger.exception("it can't be told which connections were revoked; asked again later")
-            self._is_failing = True
-        else:
-            if self._is_failing:
-                logger.info("it can be told again which connections were revoked")
-            self._is_failing = False
+            failures = await self._pass()
         finally:
             self._is_running = False
+        if failures and not self._is_failing:
+            logger.error(
+                "it can't be told which connections were revoked; asked again later", exc_info=failures[0]
+            )
+        elif self._is_failing and not failures:
+            logger.info("it can be told again which connections were revoked")
+        self._is_failing = bool(failures)
         if len(self._registry):
             self.start()
 
-    async def _pass(self) -> None:
+    async def _pass(self) -> list[BaseException]:
+        """Ask about all connections, and give what went wrong on the way."""
+        failures: list[BaseException] = []
         live = [
             (connection, credential.token, identity)
             for connection in self._registry
@@ -141,17 +148,26 @@ class Sweep:
         ]
         for first in range(0, len(live), self._at_once):
             chunk = live[first : first + self._at_once]
-            revoked = await self._login.find_revoked(
-                [(token, identity) for _, token, identity in chunk], run_sync=in_thread
-            )
-            # Who has been refreshed meanwhile is judged by the new token, the next time.
-            self._end(
-                {
-                    connection: Closing("token_revoked")
-                    for (connection, token, _), is_revoked in zip(chunk, revoked, strict=True)
-                    if is_revoked and _shows(connection, token)
-                }
-            )
+            try:
+                revoked = await self._login.find_revoked(
+                    [(token, identity) for _, token, identity in chunk],
+                    run_sync=self._threads.run,
+                    within=self._within,
+                    failed=failures.append,
+                )
+                # Who has been refreshed meanwhile is judged by the new token, the next time.
+                self._end(
+                    {
+                        connection: Closing("token_revoked")
+                        for (connection, token, _), is_revoked in zip(chunk, revoked, strict=True)
+                        if is_revoked and _shows(connection, token)
+                    }
+                )
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled(error):
+                    raise
+                failures.append(error)
+        return failures
 
 
 def _shows(connection: Connection, token: str) -> bool:

@@ -36,6 +36,8 @@ __all__ = ("Server",)
 logger = logging.getLogger(__name__)
 
 _DEFAULT = "/"
+_MOST_REFUSALS = 10
+"""After so many a transport on which nobody was ever admitted is closed."""
 _GOODBYE_TIMEOUT = 5.0
 """Seconds that the app's disconnect handlers have when everything ends."""
 
@@ -66,7 +68,7 @@ class Server(Renewal):
         max_failures_per_address: int | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(door=door, dispatcher=dispatcher, **options)
+        super().__init__(door=door, dispatcher=dispatcher, judge_timeout=connect_timeout, **options)
         self._limits = UserLimits(
             self.registry,
             most=max_connections_per_user,
@@ -95,6 +97,7 @@ class Server(Renewal):
         if not self.manager_initialized:
             self._dispatcher.warn_of_lost_guards()
         await super()._handle_eio_connect(eio_sid, environ)
+        self._home = asyncio.get_running_loop()
         device = Device(eio_sid, read_handshake(environ["asgi.scope"]), environ)
         self._devices[eio_sid] = device
         self._start_deadline(device)
@@ -212,6 +215,7 @@ class Server(Renewal):
             logger.exception("a connection to %s can't enter its rooms", namespace)
             raise Refusal("internal_error") from error
         self._turn_away(arrival)
+        device.admitted = True
         device.cancel_deadline()
         self.eio.admit(device.id)
         self.registry.add(connection)
@@ -242,6 +246,14 @@ class Server(Renewal):
             body = refusal_body(Refusal("internal_error"))
             frames = self.encoded(packets.CONNECT_ERROR, arrival.namespace, body)
         self.put(arrival.device.id, frames)
+        self._count_refusal(arrival.device)
+
+    def _count_refusal(self, device: Device) -> None:
+        """Close a transport that only keeps on guessing."""
+        device.refusals += 1
+        if device.refusals >= _MOST_REFUSALS and not device.admitted and not device.closing:
+            device.closing = True
+            self._spawn(self.eio.drop(device.id))
 
     def _is_under_way(self, arrival: Arrival) -> bool:
         return self._arrivals.get(arrival.sid) is arrival and not arrival.device.closing

@@ -13,9 +13,14 @@ __all__ = ("check_follows", "is_current")
 def is_current(connection: Connection, proof: Proof) -> bool:
     """Whether it is the token that the connection goes by already."""
     current = connection.identity
-    if current is not None and current.token_id is not None:
+    if current is None:
+        return False
+    if current.token_id is not None or proof.identity.token_id is not None:
         return current.token_id == proof.identity.token_id
-    return connection.credential is not None and connection.credential.token == proof.credential.token
+    # Not by its text, of which there may be several: with ECDSA anybody can make another good signature.
+    kept = current.kept_claims
+    shown = {name: value for name, value in proof.identity.claims.items() if name not in current.overridden}
+    return kept == shown
 
 
 def check_follows(current: Identity, newer: Identity) -> None:

@@ -59,8 +59,9 @@ class Surface(socketio.AsyncServer):
         of_users = rooms is not None and all(map(is_user_room, rooms))
         if nodes_beside and selection.except_users and not of_users:
             raise NotImplementedError("other nodes can't be told which users to leave out: use to_user")
-        if rooms is not None and self._arrivals:
-            rooms = self._not_held(event, _data(arguments), selection)
+        if rooms is not None:
+            if self._arrivals:
+                rooms = self._not_held(event, _data(arguments), selection)
             if not rooms:
                 return Delivery(devices=0, nodes=0, complete=True)
         members = self._within(replace(selection, rooms=rooms) if rooms != selection.rooms else selection)

@@ -7,9 +7,10 @@ timer lets nothing through.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
-from weakref import WeakMethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+from weakref import WeakMethod, finalize
 
 from socketio import packet as packets
 
@@ -23,9 +24,12 @@ from authx.socket.exchange import Exchange
 from authx.socket.expiry import Expiry
 from authx.socket.handshake import Door
 from authx.socket.revocation import Notices, Sweep, Watch
+from authx.socket.thread import HAND_OVER, in_loop
 from authx.socket.wire import CLOSING_EVENT, EXPIRING_EVENT, closing_body, expiring_body
 
 __all__ = ("Tenure",)
+
+_R = TypeVar("_R")
 
 _LOOK_EVERY = 1.0
 """Seconds after which the clock is looked at again, for it may have been set, or the machine been asleep."""
@@ -62,11 +66,14 @@ class Tenure(Exchange):
         self._alarm: asyncio.TimerHandle | None = None
         self._notices = Notices()
         self._sweep: Sweep | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        """Where the connections are served; there are none before it is known."""
         if self._login is not None:
             self._sweep = Sweep(
                 self._login, self.registry, interval=sweep_interval, end=self._end, spawn=self._spawn
             )
-            self._login.watch_revocations(_weakly(self.heed))
+            # A login may outlive the sockets.
+            finalize(self, self._login.watch_revocations(_weakly(self.heed))).atexit = False
 
     # The clock ----------------------------------------------------------------------------------------
 
@@ -164,10 +171,22 @@ class Tenure(Exchange):
         """End what a revocation covers.
 
         Everything it covers is in no table any more when this returns. The app's disconnect handlers are not
-        waited for: one of them may be what revokes.
+        waited for: one of them may be what revokes. It may be called in any event loop.
         """
+        await self._at_home(partial(self._heed, revocation))
+
+    async def _heed(self, revocation: Revocation) -> None:
         self._notices.note(revocation)
         self._end(dict.fromkeys(self.registry.covered_by(revocation), Closing("token_revoked")))
+
+    async def _at_home(
+        self, work: Callable[[], Coroutine[Any, Any, _R]], *, within: float = HAND_OVER
+    ) -> _R | None:
+        """Do something in the loop that the connections are served in; None if that one is closed."""
+        home = self._home
+        if home is None or home is asyncio.get_running_loop():
+            return await work()
+        return None if home.is_closed() else await in_loop(home, work, within=within)
 
     # Leaving ------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -45,11 +45,11 @@ class Login(BaseModel):
 LoggedIn = Annotated[TokenPayload, Depends(auth.access_token_required)]
 
 
-def set_cookies(person: Person, session: str, response: Response) -> None:
+def set_cookies(person: Person, session: str, response: Response, **more: Any) -> None:
     token = auth.create_access_token(
         person.user,
         scopes=list(person.scopes),
-        data={"roles": list(person.roles), "name": person.name},
+        data={"roles": list(person.roles), "name": person.name, **more},
         session=session,
     )
     auth.set_access_cookies(token, response)
@@ -66,7 +66,8 @@ async def login(form: Login, request: Request, response: Response) -> None:
 
 @app.post("/renew", status_code=204)
 async def renew(token: LoggedIn, response: Response) -> None:
-    set_cookies(PEOPLE[token.sub], token.custom_claims["session_id"], response)
+    # As old as the one it comes from: whoever is logged out everywhere meanwhile stays logged out.
+    set_cookies(PEOPLE[token.sub], token.custom_claims["session_id"], response, iat=token.iat)
 
 
 @app.post("/logout", status_code=204)

@@ -280,7 +280,7 @@ async def test_a_user_is_named_by_the_claim_of_the_settings() -> None:
 
 def changed(auth: AuthX[Any], token: str, *scopes: str) -> Identity:
     """Whom a token stands for, with other rights than it gives."""
-    return replace(auth.verifier.identity(token), scopes=frozenset(scopes), overridden=True)
+    return auth.verifier.with_rights(auth.verifier.identity(token), scopes=frozenset(scopes))
 
 
 @pytest.mark.parametrize("scopes", [(), ("a",), ("b", "a", "c")])
@@ -315,6 +315,48 @@ async def test_tokens_without_an_id() -> None:
     assert (await admit(auth, asked, Terms())).scopes == []
 
 
+@pytest.mark.parametrize(
+    "other", [{"sub": "bob"}, {"exp": NOW + 61}, {"iat": NOW}, {"login_type": "x"}, {"jti": "j"}]
+)
+async def test_two_tokens_without_an_id_are_two(other: dict[str, Any]) -> None:
+    """A request may hold the tokens of several logins, and the rights are of one."""
+    auth = auth_of()
+    claims = {"sub": "ada", "exp": NOW + 60, "scopes": ["a"]}
+    known: dict[str, Any] = {"authx.identity": changed(auth, forge(claims), "wide")}
+    asked = request(headers=bearer(forge(claims | other)), **known)
+
+    assert (await admit(auth, asked, Terms())).scopes == ["a"]
+
+
+async def test_an_id_is_of_one_user_and_login() -> None:
+    auth = auth_of()
+    token = auth.create_access_token("ada", scopes=["a"])
+    for strange in ({"user": "bob"}, {"login_type": "x"}):
+        identity = replace(changed(auth, token, "wide"), **strange)  # type: ignore[arg-type]
+        known: dict[str, Any] = {"authx.identity": identity}
+        assert (await admit(auth, request(headers=bearer(token), **known), Terms())).scopes == ["a"]
+
+
+async def test_only_what_was_changed_is_changed() -> None:
+    """Roles are no scopes, and the other way round; a payload of one event is not the next one's."""
+    auth = auth_of()
+    token = auth.create_access_token("ada", scopes=["a"], data={"roles": ["x"], "scope": "wr"})
+    identity = auth.verifier.identity(token)
+    known: dict[str, Any] = {
+        "authx.identity": auth.verifier.with_rights(identity, roles=frozenset({"y", "z"}))
+    }
+    for _ in range(2):
+        payload = await admit(auth, request(headers=bearer(token), **known), Terms())
+        assert payload.scopes == ["a"]
+        assert payload.custom_claims == {"roles": ["y", "z"], "scope": "wr"}
+        payload.custom_claims["roles"].append("admin")
+
+    known["authx.identity"] = auth.verifier.with_rights(identity, scopes=frozenset())
+    payload = await admit(auth, request(headers=bearer(token), **known), Terms())
+    assert payload.scopes == []
+    assert payload.custom_claims == {"roles": ["x"], "scope": ""}
+
+
 async def test_rights_of_others() -> None:
     """Rights as they were verified are the token's; those of another token are not this one's."""
     auth = auth_of()
@@ -324,7 +366,7 @@ async def test_rights_of_others() -> None:
     strange: list[Any] = [
         replace(identity, scopes=frozenset()),
         changed(auth, other, "b"),
-        {"scopes": ["b"], "overridden": True, "token_id": identity.token_id},
+        {"scopes": ["b"], "overridden": {"scopes"}, "token_id": identity.token_id},
         None,
     ]
     for known in strange:

@@ -84,4 +84,6 @@ def test_roles() -> None:
 def test_rights_that_were_changed() -> None:
     """Whether they are the token's is a part of what is compared."""
     assert not ADA.overridden
-    assert dataclasses.replace(ADA, overridden=True) != ADA
+    changed = dataclasses.replace(ADA, overridden=frozenset({"roles"}), claims=Claims({"roles": [], "a": 1}))
+    assert changed != ADA
+    assert changed.kept_claims == {"a": 1}

@@ -348,3 +348,23 @@ async def test_the_places_of_an_app_count() -> None:
     await auth.logout(request("POST", {"x-own": f"Bearer {token}"}), Response())
 
     assert ended(auth) == [jti_of(auth, token)]
+
+
+@pytest.mark.parametrize("mine", ["access", "refresh"])
+async def test_a_value_speaks_for_the_tokens_of_its_own_user_only(mine: str) -> None:
+    """A neighbour of the site can set a cookie of theirs beside mine, and knows its value."""
+    auth = login(JWT_TOKEN_LOCATION=["cookies"])
+    tokens = {
+        "access": auth.create_access_token("ada" if mine == "access" else "mallory"),
+        "refresh": auth.create_refresh_token("ada" if mine == "refresh" else "mallory"),
+    }
+    cookies = {f"{kind}_token_cookie": token for kind, token in tokens.items()}
+    for token in tokens.values():
+        assert await sent(auth, cookies=cookies, headers={"X-CSRF-Token": csrf_of(auth, token)}) == REFUSED
+    assert ended(auth) == []
+
+    both = {"refresh": auth.create_refresh_token("ada"), "access": auth.create_access_token("ada")}
+    cookies = {f"{kind}_token_cookie": token for kind, token in both.items()}
+    proof = {"X-CSRF-Token": csrf_of(auth, both[mine])}
+    assert await sent(auth, cookies=cookies, headers=proof) == DONE
+    assert ended(auth) == sorted(jti_of(auth, token) for token in both.values())

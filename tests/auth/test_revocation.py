@@ -94,7 +94,7 @@ class Kept:
 
 def in_memory() -> Kept:
     clock = Clock()
-    return Kept(InMemoryRevocations(clock=clock), clock)
+    return Kept(InMemoryRevocations(clock=clock, monotonic=clock), clock)
 
 
 STORES: dict[str, Callable[[], Kept]] = {"memory": in_memory}
@@ -232,7 +232,7 @@ class Counted:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.store = InMemoryRevocations(clock=self.clock)
+        self.store = InMemoryRevocations(clock=self.clock, monotonic=self.clock)
 
     @property
     def size(self) -> int:
@@ -282,6 +282,38 @@ async def test_who_ends_the_same_again_and_again_takes_no_more_room(until: float
     counted.clock.now = NOW + 1000
     await counted.store.find([])
     assert (counted.size == 0) == (until == 5.0)
+
+
+async def test_a_clock_that_is_put_forward_and_right_again_brings_nothing_back() -> None:
+    clock, monotonic = Clock(), Clock(0)
+    store = InMemoryRevocations(clock=clock, monotonic=monotonic)
+    for revocation in (Revocation(token_id="a"), Revocation(session="laptop"), user(NOW - 1), user(NOW, "x")):
+        await store.add(revocation, until=NOW + 10)
+    for passed in (0, 9):
+        monotonic.now = passed
+        clock.now = NOW + 1e6
+        assert await store.find([PHONE, LAPTOP, SCRIPT]) == [True, True, True]
+        clock.now = NOW + passed
+        assert await store.find([PHONE, LAPTOP, SCRIPT]) == [True, True, True]
+    monotonic.now, clock.now = 10, NOW + 10
+    assert await store.find([PHONE, LAPTOP, SCRIPT]) == [False, False, False]
+    assert not any((store._tokens, store._sessions, store._users, store._ends))
+
+
+async def test_a_clock_that_is_set_back_has_further_to_go() -> None:
+    """Until the record is over by both clocks, and it is not looked at without pause meanwhile."""
+    clock, monotonic = Clock(), Clock(0)
+    store = InMemoryRevocations(clock=clock, monotonic=monotonic)
+    await store.add(Revocation(token_id="a"), until=NOW + 10)
+    await store.add(user(NOW), until=NOW + 10)
+    clock.now, monotonic.now = NOW - 20, 10
+    assert await store.find([PHONE, LAPTOP]) == [True, True]
+    clock.now, monotonic.now = NOW + 10 - 1e-6, 40
+    assert await store.find([PHONE, LAPTOP]) == [True, True]
+    assert [moment for moment, _, _ in store._ends] == [41, 41]
+    clock.now, monotonic.now = NOW + 10, 41
+    assert await store.find([PHONE, LAPTOP]) == [False, False]
+    assert not any((store._tokens, store._users, store._ends))
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -27,6 +27,7 @@ from authx.auth.revoker import take_all
 from authx.auth.sessions import InMemorySessionStore, SessionInfo
 from tests.auth.asking import auth_of, bearer, request
 from tests.auth.forge import CLAIMS, NOW, SECRET, Clock, b64, ec_pair, forge
+from tests.support.settling import until
 
 SLACK = 300
 """Seconds for which records are kept beyond what they end."""
@@ -110,6 +111,8 @@ async def test_a_token(leeway: int) -> None:
         {"nbf": NOW + 60},
         {"aud": "others"},
         {"aud": ["others"]},
+        {"aud": ""},
+        {"aud": []},
         {"iss": "others"},
         {"type": "refresh"},
     ],
@@ -395,8 +398,74 @@ async def test_who_watches_hears_of_it_once_it_is_on_record() -> None:
     await auth.revoke_session("s")
     await auth.revoke_user("ada", except_session="s")
 
-    assert heard == [(name, revocation) for revocation, _ in records.kept for name in ("slow", "quick")]
+    assert heard == [(name, revocation) for revocation, _ in records.kept for name in ("quick", "slow")]
     assert auth_of()._listeners == ()
+
+
+async def test_who_watches_may_stop() -> None:
+    auth = auth_of()
+    heard: list[str] = []
+
+    async def first(_: Revocation) -> None:
+        heard.append("first")
+
+    async def second(_: Revocation) -> None:
+        heard.append("second")
+
+    stop = auth.watch_revocations(first)
+    auth.watch_revocations(second)
+    stop()
+    stop()
+    await auth.revoke_session("s")
+
+    assert heard == ["second"]
+
+
+@pytest.mark.parametrize("how", ["revoke_token", "revoke_session", "revoke_user"])
+async def test_ending_goes_on_though_its_caller_does_not(how: str) -> None:
+    """Who is cancelled may be what is ended: the listeners hear of it, and the sessions are dropped."""
+    auth = auth_of()
+    auth.set_session_store(InMemorySessionStore())
+    session = await auth.create_session("ada")
+    listening, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def listener(_: Revocation) -> None:
+        listening.set()
+        await go_on.wait()
+        done.set()
+
+    auth.watch_revocations(listener)
+    what = {"revoke_token": auth.create_access_token("ada"), "revoke_session": session.session_id}
+    call = asyncio.ensure_future(getattr(auth, how)(what.get(how, "ada")))
+    await listening.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    go_on.set()
+    async with asyncio.timeout(2):
+        await done.wait()
+    assert (await auth.list_sessions("ada") == []) == (how != "revoke_token")
+
+
+async def test_what_fails_when_nobody_waits_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    auth = auth_of()
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Records):
+        async def add(self, revocation: Revocation, *, until: float | None) -> None:
+            asked.set()
+            await go_on.wait()
+            raise ConnectionError("revocations")
+
+    auth.revocations = Slow()
+    call = asyncio.ensure_future(auth.revoke_user("ada"))
+    await asked.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    go_on.set()
+    await until(lambda: "nobody waits for it" in caplog.text)
+    assert "ConnectionError" in caplog.text
 
 
 async def test_who_fails_to_hear(caplog: pytest.LogCaptureFixture) -> None:
@@ -574,10 +643,110 @@ async def test_who_cannot_answer_is_heard(part: str) -> None:
     token = auth.create_access_token("ada", session="s")
     holder = auth.verifier.identity(token)
 
-    with pytest.raises(ConnectionError, match=part):
-        await auth.find_revoked([(token, holder)])
+    failures: list[BaseException] = []
+    if part == "revocations":
+        with pytest.raises(ConnectionError, match=part):
+            await auth.find_revoked([(token, holder)])
+    else:
+        assert await auth.find_revoked([(token, holder)]) == [None]
+        assert await auth.find_revoked([(token, holder)] * 2, failed=failures.append) == [None, None]
+        assert [str(failure) for failure in failures] == [part, part]
     with pytest.raises(ConnectionError, match=part):
         await auth.check_revocation(token, holder)
+
+
+@pytest.mark.parametrize("answer", ["raised", "cancelled", "lost"])
+async def test_one_answer_that_is_lost_takes_nothing_from_the_others(answer: str) -> None:
+    """Neither from what the revocations know, nor from what the blocklist says of others."""
+    records = Records()
+    auth = login(records)
+    tokens = [auth.create_access_token("ada") for _ in range(50)]
+    await auth.revoke_token(tokens[49])
+    failures: list[BaseException] = []
+
+    @auth.set_token_blocklist
+    async def blocklist(token: str) -> bool:
+        if token == tokens[0]:
+            if answer == "lost":
+                await asyncio.Event().wait()
+            raise asyncio.CancelledError if answer == "cancelled" else RuntimeError("poison")
+        return token == tokens[40]
+
+    holders = [(token, auth.verifier.identity(token)) for token in tokens]
+    found = await auth.find_revoked(holders, within=0.05, failed=failures.append)
+
+    assert found[0] is None
+    assert [index for index, ended in enumerate(found) if ended] == [40, 49]
+    assert found.count(False) == 47
+    assert [type(failure) for failure in failures] == [
+        {"raised": RuntimeError, "cancelled": asyncio.CancelledError, "lost": TimeoutError}[answer]
+    ]
+
+
+async def test_revocations_that_do_not_answer_are_not_waited_for() -> None:
+    class Lost(Records):
+        async def find(self, identities: Sequence[Identity]) -> list[bool]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    auth = login(Lost())
+    with pytest.raises(TimeoutError):
+        await auth.find_revoked([], within=0.01)
+
+
+async def test_who_stops_asking_leaves_no_question_behind() -> None:
+    auth = auth_of()
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    @auth.set_token_blocklist
+    async def blocklist(token: str) -> bool:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return False
+
+    token = auth.create_access_token("ada")
+    call = asyncio.ensure_future(auth.find_revoked([(token, auth.verifier.identity(token))]))
+    await asked.wait()
+    call.cancel()
+    async with asyncio.timeout(2):
+        await ended.wait()
+
+
+# --- clocks that differ -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made_by", ["us", "others"])
+async def test_a_clock_that_was_set_back(made_by: str) -> None:
+    """What was made before now is ended, whatever our clock says of it; what somebody names, is not moved."""
+    clock, records = Clock(), Records()
+    auth = login(records, clock, JWT_DECODE_LEEWAY=10)
+    if made_by == "us":
+        token = auth.create_access_token("ada")
+    else:
+        token = forge(CLAIMS | {"iat": NOW})
+        auth.verifier.identity(token)
+    clock.now = NOW - 3
+    await auth.revoke_user("ada")
+    assert await refused(auth, token)
+
+    records.kept.clear()
+    await auth.revoke_user("ada", issued_before=NOW - 3)
+    assert not await refused(auth, token)
+
+
+async def test_a_moment_that_nobody_has_come_to() -> None:
+    """Neither a token that is not good yet nor a date that an app writes moves the end of a user."""
+    clock, records = Clock(), Records()
+    auth = login(records, clock)
+    auth.create_access_token("ada", data={"iat": NOW + 10**6})
+    with pytest.raises(JWTDecodeError):
+        auth.verifier.identity(forge(CLAIMS | {"iat": NOW + 10**6}))
+    await auth.revoke_user("ada")
+
+    assert records.kept[0][0].issued_before == NOW
 
 
 async def test_a_blocklist_that_blocks() -> None:

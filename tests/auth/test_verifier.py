@@ -517,3 +517,70 @@ def test_what_is_not_its_own(not_own: str, error: type[AuthXException]) -> None:
         door("admin").own_claims(not_own)
 
     assert caught.value.login_type == "admin"
+
+
+# --- other rights -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("roles_claim", "claims", "changed"),
+    [
+        ("roles", {"roles": ["a"]}, {"roles": ["x", "y"]}),
+        ("roles", {}, {"roles": ["x", "y"]}),
+        ("groups", {"groups": "a", "roles": ["b"]}, {"groups": ["x", "y"]}),
+        ("a.b", {"a": {"b": ["z"], "c": 1}}, {"a": {"b": ["x", "y"], "c": 1}}),
+        ("a.b", {"a.b": ["z"], "a": {"b": ["z"]}}, {"a.b": ["x", "y"]}),
+        ("a.b", {}, {"a": {"b": ["x", "y"]}}),
+        (lambda claims: claims.get("r"), {"r": ["z"]}, {}),
+    ],
+)
+def test_other_roles(roles_claim: RolesClaim, claims: dict[str, Any], changed: dict[str, Any]) -> None:
+    """They are where they were read, and nothing else is touched; what the token said stays as it is."""
+    verifier = door(roles_claim=roles_claim)
+    identity = verifier.identity(token(scopes=["s"], **claims))
+    other = verifier.with_rights(identity, roles=frozenset({"y", "x"}))
+
+    assert other.roles == {"x", "y"}
+    assert other.scopes == identity.scopes
+    assert dict(other.claims) == {**identity.claims, **changed}
+    assert identity.claims == {**CLAIMS, "scopes": ["s"], **claims}
+    assert other.overridden == (set(changed) or {"roles"})
+    # A token of the same shape would give them.
+    if changed:
+        assert verifier._roles(dict(other.claims)) == other.roles
+
+
+@pytest.mark.parametrize(
+    ("claims", "changed"),
+    [
+        ({"scopes": ["a"]}, {"scopes": ["x", "y"]}),
+        ({}, {"scopes": ["x", "y"]}),
+        ({"scope": "a b"}, {"scopes": ["x", "y"], "scope": "x y"}),
+    ],
+)
+def test_other_scopes(claims: dict[str, Any], changed: dict[str, Any]) -> None:
+    """In each of the two claims that say them, beside the roles that were changed before."""
+    verifier = door()
+    identity = verifier.with_rights(verifier.identity(token(**claims)), roles=frozenset({"r"}))
+    other = verifier.with_rights(identity, scopes=frozenset({"y", "x"}))
+
+    assert other.scopes == {"x", "y"}
+    assert other.roles == {"r"}
+    assert dict(other.claims) == {**CLAIMS, "roles": ["r"], **claims, **changed}
+    assert other.overridden == {"roles", *changed}
+    assert other.kept_claims == CLAIMS
+
+
+def test_the_latest_token_that_was_accepted() -> None:
+    """Whatever it is for; what will not do is not remembered, and what does not say when it was made."""
+    verifier = door(JWT_DECODE_LEEWAY=10)
+    verifier.claims(forge({"sub": "ada"}))
+    assert verifier.latest_issue < 0
+    verifier.claims(token(iat=NOW - 5, type="refresh"), type="refresh")
+    assert verifier.latest_issue == NOW - 5
+    verifier.identity(token(iat=NOW + 8))
+    verifier.identity(token(iat=NOW + 3))
+    for refused in (token(iat=NOW + 12), token(iat=NOW + 9, exp=NOW - 100)):
+        with pytest.raises(JWTDecodeError):
+            verifier.identity(refused)
+    assert verifier.latest_issue == NOW + 8

@@ -1,11 +1,15 @@
 """The example's server side; what people see of it is under tests/browser."""
 
+import asyncio
 import re
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from examples.chat.people import PASSWORDS, PEOPLE, check_password
@@ -135,3 +139,23 @@ def test_it_says_how_it_is_started() -> None:
     )
 
     assert "--port" in done.stdout
+
+
+def claims(token: str) -> dict[str, Any]:
+    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return found
+
+
+async def test_a_renewed_cookie_is_as_old_as_the_one_it_comes_from(http: httpx.AsyncClient) -> None:
+    """So that who is logged out everywhere while it is made stays logged out."""
+    proof = await logged_in(http)
+    before = claims(http.cookies["access_token_cookie"])
+    # Tokens hold whole seconds: those of another one are wanted.
+    async with asyncio.timeout(5):
+        while time.time() < before["iat"] + 1:  # noqa: ASYNC110 - the clock tells nobody
+            await asyncio.sleep(0.01)
+    await http.post("/renew", headers=proof)
+    after = claims(http.cookies["access_token_cookie"])
+
+    assert after["iat"] == before["iat"]
+    assert after["jti"] != before["jti"]

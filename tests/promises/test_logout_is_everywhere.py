@@ -16,8 +16,8 @@ from authx import AuthX, AuthXConfig, AuthXSocket
 from authx.auth.identity import Identity
 from authx.auth.revocation import InMemoryRevocations, Revocation
 from authx.auth.sessions import InMemorySessionStore
-from authx.socket import Connection, CurrentIdentity
-from authx.socket.testing import SocketTestClient
+from authx.socket import Connection, CurrentIdentity, SocketRouter, guard
+from authx.socket.testing import ManualClock, SocketTestClient
 from tests.support import wire
 from tests.support.logins import KEY, login
 from tests.support.server import serving
@@ -335,8 +335,8 @@ async def test_no_failure_of_a_store_is_the_end_of_the_sweep(
     if answer == "too few":
         find, auth.find_revoked = auth.find_revoked, None  # type: ignore[method-assign, assignment]
 
-        async def too_few(holders: Any, *, run_sync: Any = None) -> list[bool]:
-            return await revocations.find([]) if failing[0] else await find(holders, run_sync=run_sync)
+        async def too_few(holders: Any, **how: Any) -> list[bool | None]:
+            return [*await revocations.find([])] if failing[0] else await find(holders, **how)
 
         auth.find_revoked = too_few  # type: ignore[method-assign]
     async with SocketTestClient(app) as client:
@@ -504,3 +504,280 @@ async def test_a_login_holds_no_socket_that_nobody_else_holds() -> None:
     gc.collect()
     assert socket() is None
     await auth.revoke_user("alice")
+
+
+# What a store must not be able to do ---------------------------------------------------------------------
+
+
+def quickly(socket: AuthXSocket) -> None:
+    """Wait for answers for a moment only, so that the test does not have to."""
+    sweep = socket.sio._sweep
+    assert sweep is not None
+    assert sweep._within == 1.0
+    sweep._within = 0.02
+
+
+@pytest.mark.parametrize("lost", ["blocklist", "revocations"])
+async def test_an_answer_that_is_lost_is_not_the_end_of_the_sweep(
+    lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    revocations = FailingRevocations()
+    app, auth, socket = stored(revocations, sweep_interval=0.001)
+    quickly(socket)
+    lose, asked = [False], [0]
+    blocked: set[str] = set()
+
+    async def never() -> None:
+        if lose[0]:
+            asked[0] += 1
+            await asyncio.Event().wait()
+
+    @auth.set_token_blocklist
+    async def blocklist(token: str) -> bool:
+        if lost == "blocklist" and token not in blocked:
+            await never()
+        return token in blocked
+
+    async with SocketTestClient(app) as client:
+        token = client.token("alice")
+        alice, bob = await client.connect(token=token), await client.connect("bob")
+        revocations.wait = never if lost == "revocations" else None
+        lose[0] = True
+        await until(lambda: asked[0] > 2)
+        assert caplog.text.count("it can't be told which connections were revoked") == 1
+        blocked.add(token)
+        lose[0] = lost == "blocklist"
+        # Also while the answer about another is lost every time.
+        assert await alice.wait_closed() is not None
+        assert bob.is_connected
+
+
+@pytest.mark.parametrize("by", ["record", "blocklist"])
+async def test_one_whose_answer_fails_spares_nobody_else(by: str) -> None:
+    revocations = FailingRevocations()
+    app, auth, _ = stored(revocations, sweep_interval=0.001)
+    blocked: set[str] = set()
+    poison = [""]
+
+    @auth.set_token_blocklist
+    def blocklist(token: str) -> bool:
+        if token == poison[0]:
+            raise RuntimeError("poison")
+        return token in blocked
+
+    async with SocketTestClient(app) as client:
+        tokens = [client.token("mallory"), client.token("alice")]
+        mallory, alice = [await client.connect(token=token) for token in tokens]
+        poison[0] = tokens[0]
+        if by == "record":
+            await revocations.add(Revocation(user="alice", issued_before=9e9), until=None)
+        else:
+            blocked.add(tokens[1])
+        assert await alice.wait_closed() is not None
+        assert mallory.is_connected
+
+
+async def test_a_store_that_fails_about_some_is_asked_about_the_others() -> None:
+    class Picky(FailingRevocations):
+        async def find(self, identities: Sequence[Identity]) -> list[bool]:
+            if picky and any(identity.user == "mallory" for identity in identities):
+                raise ConnectionError("not that one")
+            return await super().find(identities)
+
+    revocations, picky = Picky(), False
+    app, _, socket = stored(revocations, sweep_interval=1000)
+    async with SocketTestClient(app) as client:
+        mallory, alice = await client.connect("mallory"), await client.connect("alice")
+        sweep = socket.sio._sweep
+        assert sweep is not None
+        sweep._at_once = 1
+        picky = True
+        await revocations.add(Revocation(user="alice", issued_before=9e9), until=None)
+        failures = await sweep._pass()
+        assert [str(failure) for failure in failures] == ["not that one"]
+        assert await alice.wait_closed() is not None
+        assert mallory.is_connected
+
+
+async def test_a_blocklist_that_hangs_in_threads_takes_only_a_few_of_them() -> None:
+    app, auth, socket = served(sweep_interval=0.001)
+    quickly(socket)
+    release, hang, calls = threading.Event(), [False], [0]
+
+    @auth.set_token_blocklist
+    def blocklist(token: str) -> bool:
+        if hang[0]:
+            calls[0] += 1
+            release.wait(10)
+        return False
+
+    @socket.on("where")
+    def where() -> str:
+        return threading.current_thread().name
+
+    async with SocketTestClient(app) as client:
+        clients = [await client.connect(f"user {number}") for number in range(20)]
+        hang[0] = True
+        sweep = socket.sio._sweep
+        assert sweep is not None
+        await until(lambda: sweep._is_failing)
+        passes = 0
+
+        async def count() -> list[BaseException]:
+            nonlocal passes
+            passes += 1
+            return await sweep_pass()
+
+        sweep_pass, sweep._pass = sweep._pass, count  # type: ignore[method-assign]
+        await until(lambda: passes > 2)
+        assert calls[0] == len(sweep._threads) == 8
+        assert await clients[0].call("where")
+        hang[0] = False
+        release.set()
+        await until(lambda: not sweep._is_failing)
+
+
+# Clocks ----------------------------------------------------------------------------------------------------
+
+
+async def test_whoever_is_logged_out_everywhere_is_though_our_clock_was_set_back() -> None:
+    clock = ManualClock()
+    app, auth = FastAPI(), AuthX(AuthXConfig(JWT_SECRET_KEY=KEY, JWT_DECODE_LEEWAY=10), clock=clock)
+    ahead = AuthX(AuthXConfig(JWT_SECRET_KEY=KEY), clock=ManualClock(clock.now + 5))
+    AuthXSocket(app, auth=auth, namespaces=["/"])
+    async with SocketTestClient(app) as client:
+        bob = await client.connect(token=ahead.create_access_token("bob"))
+        clock.advance(1)
+        await auth.revoke_user("bob")
+        assert await bob.wait_closed() is not None
+
+        clock.advance(10)
+        token = client.token("alice")
+        alice = await client.connect(token=token)
+        clock.advance(-3)
+        await auth.revoke_user("alice")
+        assert await alice.wait_closed() is not None
+        clock.advance(10)
+        assert (await client.expect_refused(token=token)).code == "token_revoked"
+        # And nobody is kept out for longer than it takes.
+        await client.connect("alice")
+
+
+# Who revokes, and from where -----------------------------------------------------------------------------
+
+
+async def test_a_route_in_a_thread_with_a_loop_of_its_own_may_revoke_and_change_rights() -> None:
+    app, auth, socket = served()
+    gone: list[str | None] = []
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    @socket.on("disconnect")
+    async def disconnect(connection: Connection) -> None:
+        loops.add(asyncio.get_running_loop())
+        gone.append(connection.user)
+
+    async def judges(_: Connection) -> None:
+        loops.add(asyncio.get_running_loop())
+
+    router = SocketRouter(guards=[guard(judges)])
+    router.on("guarded")(lambda: None)
+    socket.include_router(router)
+
+    @app.post("/narrow")
+    def narrow() -> int:
+        return asyncio.run(socket.update_user("bob", scopes=["b"]))
+
+    @app.post("/ban")
+    def ban() -> list[str | None]:
+        asyncio.run(auth.revoke_user("alice"))
+        return [connection.user for connection in socket.sio.registry]
+
+    async with (
+        serving(app) as url,
+        wire.websocket(url) as alice,
+        wire.websocket(url) as bob,
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
+        await alice.connect({"token": auth.create_access_token("alice")})
+        await bob.connect({"token": auth.create_access_token("bob", scopes=["a"])})
+        assert (await http.post("/narrow")).json() == 1
+        assert (await http.post("/ban")).json() == ["bob"]
+        assert (await alice.receive_event("authx:closing")).args[0]["code"] == "token_revoked"
+        await until(lambda: gone == ["alice"])
+        assert len(loops) == 1
+        await until(
+            lambda: [event.args[0]["scopes"] for event in bob.events("authx:session")][-1:] == [["b"]]
+        )
+
+
+def test_where_the_loop_of_the_connections_is_closed_nobody_is_left_to_end() -> None:
+    app, auth, socket = served()
+
+    async def live() -> None:
+        async with SocketTestClient(app) as client:
+            await client.connect("alice")
+
+    asyncio.run(live())
+    asyncio.run(auth.revoke_user("alice"))
+    assert asyncio.run(socket.update_user("alice", scopes=[])) == 0
+
+
+async def test_a_guard_may_revoke_whom_it_judges() -> None:
+    class Slow(InMemorySessionStore):
+        async def delete_all_by_user(self, uid: str) -> None:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await super().delete_all_by_user(uid)
+
+    app, auth, socket = served()
+    auth.set_session_store(Slow())
+    went_on: list[str] = []
+
+    async def expels(connection: Connection) -> bool:
+        assert connection.identity is not None
+        if "bad" in connection.identity.scopes:
+            await auth.revoke_user(connection.identity.user)
+            went_on.append(connection.identity.user)
+        return True
+
+    router = SocketRouter(guards=[guard(expels)])
+    router.on("x")(lambda: None)
+    socket.include_router(router)
+    async with SocketTestClient(app) as client:
+        session = await auth.create_session("alice")
+        alice = await client.connect("alice", session=session.session_id)
+        bad = client.token("alice", session=session.session_id, scopes=["bad"])
+        await alice.emit("authx:refresh", {"token": bad})
+        closing = await alice.wait_closed()
+        assert closing is not None
+        assert closing.code == "token_revoked"
+        await client.settle()
+        assert went_on == ["alice"]
+        assert await auth.list_sessions("alice") == []
+
+
+async def test_sockets_do_not_wait_for_others_who_listen_nor_for_who_gives_up() -> None:
+    app, auth = FastAPI(), login()
+    asked = asyncio.Event()
+
+    async def audit(_: Revocation) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    auth.watch_revocations(audit)
+    AuthXSocket(app, auth=auth, namespaces=["/"])
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+        call = asyncio.ensure_future(auth.revoke_user("alice"))
+        await asked.wait()
+        call.cancel()
+        assert await alice.wait_closed() is not None
+
+
+async def test_a_login_forgets_the_sockets_that_are_gone() -> None:
+    auth = login()
+    sockets = [AuthXSocket(FastAPI(), auth=auth) for _ in range(3)]
+    counts = [len(auth._listeners)]
+    sockets.clear()
+    gc.collect()
+    assert [*counts, len(auth._listeners)] == [3, 0]

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import threading
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -14,17 +16,21 @@ from fastapi import Depends, FastAPI
 
 from authx import AuthX, AuthXConfig, AuthXSocket
 from authx.auth.identity import Identity
+from authx.auth.policy import PolicyContext, PolicyEngine, PolicyRule
 from authx.socket import (
     Connection,
     CurrentIdentity,
+    Denial,
     SocketRouter,
     guard,
     rate_limit,
     require_fresh,
+    require_policy,
     require_role,
     require_scope,
 )
 from authx.socket.testing import ClientConnection, ManualClock, SocketTestClient
+from tests.auth.forge import ec_pair
 from tests.support import wire
 from tests.support.logins import KEY, cookie_header, csrf_of, login
 from tests.support.server import serving
@@ -1279,3 +1285,270 @@ async def test_a_page_that_may_no_longer_be_there_hears_so_over_http() -> None:
         closing = await alice.wait_closed()
         assert closing is not None
         assert closing.code == "insufficient_role"
+
+
+# What took its time --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meanwhile", ["revoked", "over", "narrowed", "changed"])
+async def test_what_a_dependency_waited_for_is_judged_again_before_the_handler_runs(
+    meanwhile: str,
+) -> None:
+    house = House()
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+    cleaned: list[str] = []
+
+    async def slow() -> Any:
+        waiting.set()
+        await go_on.wait()
+        try:
+            yield
+        except BaseException as error:
+            cleaned.append(type(error).__name__)
+            raise
+        else:
+            cleaned.append("well")
+
+    @house.socket.exception_handler(Exception)
+    def answer(_: Connection, error: Exception) -> None:
+        house.ran.append(error)
+        raise error
+
+    @house.socket.on("pay")
+    @require_scope("pay")
+    @rate_limit("1/hour")
+    async def pay(me: CurrentIdentity, _: Any = Depends(slow)) -> list[str]:
+        house.ran.append("paid")
+        return sorted(me.scopes)
+
+    stop_the_timer(house.socket)
+    async with house.client() as client:
+        alice = await client.connect("alice", scopes=["pay"], expires_in=100)
+        call = asyncio.create_task(alice.call("pay"))
+        await waiting.wait()
+        if meanwhile == "revoked":
+            await house.auth.revoke_user("alice")
+        elif meanwhile == "over":
+            house.clock.advance(100)
+        else:
+            # Once is once, however often it is judged.
+            scopes = {"narrowed": [], "changed": ["pay", "more"]}[meanwhile]
+            await house.socket.update_user("alice", scopes=scopes)
+        go_on.set()
+        if meanwhile == "changed":
+            assert await call == ["pay"]
+            assert (house.ran, cleaned) == (["paid"], ["well"])
+        elif meanwhile == "narrowed":
+            with pytest.raises(Denial, match="insufficient_scope"):
+                await call
+            assert (house.ran, cleaned) == ([], ["Denial"])
+        else:
+            with pytest.raises(ConnectionError):
+                await call
+            await client.settle()
+            # Cleaned up as after a failure, which nobody else hears of.
+            assert (house.ran, cleaned) == ([], ["_Ended"])
+
+
+async def test_no_connection_waits_for_the_guards_of_another() -> None:
+    house = House(connect_timeout=0.3)
+
+    async def hangs(connection: Connection) -> None:
+        assert connection.identity is not None
+        if connection.identity.overridden:
+            await asyncio.Event().wait()
+
+    house.socket.include_router(slow := SocketRouter(namespace="/slow", guards=[guard(hangs)]))
+    house.socket.include_router(admin := SocketRouter(namespace="/admin", guards=[require_role("admin")]))
+    for router in (slow, admin):
+        router.on("greet")(lambda: None)
+    async with house.client() as client:
+        stuck = await client.connect("alice", namespace="/slow", roles=["admin"])
+        host = await client.connect("alice", namespace="/admin", roles=["admin"])
+        plain = await client.connect("alice", roles=["admin"])
+        narrowing = asyncio.create_task(house.socket.update_user("alice", roles=[]))
+        # Before anything else has a turn.
+        await asyncio.sleep(0)
+        assert {connection.namespace for connection in house.socket.sio.registry} == {"/", "/slow"}
+        assert (await house.socket.everyone().in_namespace("/admin").emit("secret")).devices == 0
+        closing = await host.wait_closed()
+        assert closing is not None
+        assert closing.code == "insufficient_role"
+        await until(lambda: plain.session["roles"] == [])
+        assert not narrowing.done()
+        # Who is not judged in time is ended.
+        assert await narrowing == 3
+        closing = await stuck.wait_closed()
+        assert closing is not None
+        assert (closing.code, closing.retry) == ("internal_error", True)
+        assert plain.is_connected
+
+
+@pytest.mark.parametrize("way", ["event", "update"])
+async def test_a_guard_in_a_thread_has_no_longer_either(way: str, caplog: pytest.LogCaptureFixture) -> None:
+    house = House(connect_timeout=0.1)
+    release, hang = threading.Event(), [False]
+
+    def hangs(_: Connection) -> None:
+        if hang[0]:
+            release.wait(10)
+
+    house.socket.include_router(router := SocketRouter(guards=[guard(hangs)]))
+    router.on("greet")(lambda: None)
+    async with house.client() as client:
+        alice = await client.connect("alice")
+        hang[0] = True
+        if way == "event":
+            await alice.emit("authx:refresh", {"token": a_token(house)})
+        else:
+            assert await house.socket.update_user("alice", scopes=["a"]) == 1
+        closing = await alice.wait_closed()
+        assert closing is not None
+        assert closing.code == "internal_error"
+        release.set()
+    assert "the guards took longer than 0.1 s" in caplog.text
+    assert not filled(house.socket)
+
+
+# Other rights, wherever they are read ---------------------------------------------------------------------
+
+
+async def test_other_roles_are_read_by_dependencies_and_policies_and_touch_no_scopes() -> None:
+    house = House()
+
+    def admins(context: PolicyContext, rule: PolicyRule) -> bool:
+        return context.payload is not None and "admin" in context.payload.custom_claims["roles"]
+
+    engine = PolicyEngine([PolicyRule("allow", ["*"], ["*"], evaluators=[admins])])
+
+    def is_admin(payload: Any = Depends(house.auth.access_token_required)) -> list[str]:
+        found: list[str] = payload.custom_claims["roles"]
+        return found
+
+    @house.socket.on("roles")
+    async def roles(found: Any = Depends(is_admin)) -> Any:
+        return found
+
+    @house.socket.on("kick")
+    @require_policy(engine, "kick", "anybody")
+    async def kick() -> bool:
+        return True
+
+    writing = house.auth.scopes_required("wr")
+
+    @house.socket.on("write")
+    async def write(_: Any = Depends(writing)) -> bool:
+        return True
+
+    async with house.client() as client:
+        alice = await client.connect("alice", roles=["admin"])
+        assert await alice.call("roles") == ["admin"]
+        assert await alice.call("kick") is True
+        await house.socket.update_user("alice", roles=["guest"])
+        assert await alice.call("roles") == ["guest"]
+        assert (await alice.expect_denied("kick")).code == "policy_denied"
+        await house.socket.update_user("alice", scopes=["wr"])
+        assert await alice.call("roles") == ["guest"]
+        assert await alice.call("write") is True
+
+        # A dependency of AuthX reads the list only, and goes on doing so.
+        bob = await client.connect("bob", claims={"scope": "wr"})
+        assert (await bob.expect_denied("write")).code == "insufficient_scope"
+        await house.socket.update_user("bob", roles=[])
+        assert (await bob.expect_denied("write")).code == "insufficient_scope"
+
+
+async def test_the_rights_of_one_login_are_not_those_of_another() -> None:
+    house = House()
+    other = login("cookies", JWT_ACCESS_COOKIE_NAME="other")
+    now = int(house.clock.now)
+
+    of_other = other.token_required(verify_csrf=False)
+
+    @house.socket.on("whose")
+    async def whose(payload: Any = Depends(of_other)) -> Any:
+        return [payload.sub, payload.scopes]
+
+    claims = {"iat": now, "exp": 9e9, "type": "access"}
+    own = jwt.encode({"sub": "alice", **claims}, KEY, algorithm="HS256")
+    strange = jwt.encode({"sub": "bob", **claims}, KEY, algorithm="HS256")
+    async with house.client() as client:
+        alice = await client.connect(token=own, headers={"Cookie": f"other={strange}"})
+        assert await alice.call("whose") == ["bob", None]
+        await house.socket.update_user("alice", scopes=["wide"])
+        assert await alice.call("whose") == ["bob", None]
+
+
+async def test_a_second_signature_of_the_same_token_brings_no_rights_back() -> None:
+    keys = ec_pair()
+    app = FastAPI()
+    config = AuthXConfig(JWT_ALGORITHM="ES256", JWT_PRIVATE_KEY=keys.private, JWT_PUBLIC_KEY=keys.public)
+    auth = AuthX(config, clock=ManualClock(1_700_000_000.0))
+    socket = AuthXSocket(app, auth=auth, namespaces=["/"])
+    claims = {"sub": "alice", "iat": 1_700_000_000, "exp": 1_700_000_900, "scopes": ["w"], "type": "access"}
+    token = jwt.encode(claims, keys.private, algorithm="ES256")
+    head, _, signature = token.rpartition(".")
+    raw = urlsafe_b64decode(signature + "==")
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    turned = (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+    twin = f"{head}.{urlsafe_b64encode(raw[:32] + turned).rstrip(b'=').decode()}"
+    async with SocketTestClient(app) as client:
+        alice = await client.connect(token=token)
+        await socket.update_user("alice", scopes=[])
+        for same in (token, twin):
+            assert (await refresh(alice, same))["scopes"] == []
+
+
+async def test_an_event_counts_once_however_often_it_is_judged() -> None:
+    house = House()
+    judging, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Connection) -> None:
+        judging.set()
+        await go_on.wait()
+
+    @house.socket.on("once")
+    @guard(slow)
+    @rate_limit("1/hour")
+    async def once(me: CurrentIdentity) -> list[str]:
+        return sorted(me.scopes)
+
+    async with house.client() as client:
+        alice = await client.connect("alice")
+        call = asyncio.create_task(alice.call("once"))
+        await judging.wait()
+        await house.socket.update_user("alice", scopes=["a"])
+        go_on.set()
+        assert await call == ["a"]
+        assert (await alice.expect_denied("once")).code == "rate_limited"
+
+
+async def test_who_gives_up_a_refresh_stops_no_guard() -> None:
+    """The newer token holds already, and so does what the guards say of it."""
+    house = House()
+    judging, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: Connection) -> bool:
+        assert connection.identity is not None
+        if "a" not in connection.identity.scopes:
+            return True
+        judging.set()
+        await go_on.wait()
+        return False
+
+    house.socket.include_router(router := SocketRouter(guards=[guard(slow)]))
+    router.on("greet")(lambda: None)
+    async with house.client() as client, http(house) as requests:
+        alice = await client.connect("alice")
+        headers = of_cookie(house, a_token(house, scopes=["a"]))
+        call = asyncio.create_task(
+            requests.post("/ws/refresh", json={"key": alice.session["key"]}, headers=headers)
+        )
+        await judging.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        go_on.set()
+        closing = await alice.wait_closed()
+        assert closing is not None
+        assert closing.code == "policy_denied"

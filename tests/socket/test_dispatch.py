@@ -445,14 +445,40 @@ async def test_a_refresh_handler_that_is_cancelled_ends_with_its_task(dispatcher
 
 
 async def test_who_may_stay_is_asked_as_who_may_come(dispatcher: Dispatcher) -> None:
-    await dispatcher.judge_again(CONNECTION)
+    assert dispatcher.judge_again(CONNECTION) is None
     router = SocketRouter(guards=[require_role("r"), rate_limit("1/hour")])
     router.on("e")(require_role("other")(lambda: None))
     router.include_into(dispatcher)
     for _ in range(3):
-        await dispatcher.judge_again(CONNECTION)
+        assert dispatcher.judge_again(CONNECTION) is None
 
     dispatcher.register("connect", require_scope("s")(lambda: None), "/")
     with pytest.raises(Denial) as denied:
-        await dispatcher.judge_again(CONNECTION)
+        dispatcher.judge_again(CONNECTION)
     assert denied.value.code == "insufficient_scope"
+
+
+async def test_guards_that_take_no_time_are_asked_first(dispatcher: Dispatcher) -> None:
+    asked: list[str] = []
+
+    async def slow(_: Connection) -> None:
+        asked.append("slow")
+
+    async def denies(_: Connection) -> bool:
+        asked.append("denies")
+        return False
+
+    router = SocketRouter(guards=[guard(slow), guard(denies), require_role("r")])
+    router.on("e")(lambda: None)
+    router.include_into(dispatcher)
+    rest = dispatcher.judge_again(CONNECTION)
+    assert asked == []
+    assert rest is not None
+    with pytest.raises(Denial):
+        await rest
+    assert asked == ["slow", "denies"]
+
+    router.on("connect")(require_role("other")(lambda: None))
+    with pytest.raises(Denial) as denied:
+        dispatcher.judge_again(CONNECTION)
+    assert denied.value.code == "insufficient_role"

@@ -174,12 +174,51 @@ async def test_the_apps_middleware_says_nothing_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mount_location", "path"), [("/ws", "/ws/refresh"), ("/a/b/", "/a/b/refresh"), ("/", "/refresh")]
+    ("mount_location", "path"),
+    [
+        ("/ws", "/ws/refresh"),
+        ("/a/b/", "/a/b/refresh"),
+        ("/", "/socket.io/refresh"),
+        ("", "/socket.io/refresh"),
+    ],
 )
 async def test_it_is_beside_the_socket(mount_location: str, path: str) -> None:
     app, _, _ = served(mount_location=mount_location)
     async with http(app) as client:
         assert (await client.post(path, json={"key": "k"})).status_code == 401
+
+
+@pytest.mark.parametrize("mount_location", ["", "/"])
+async def test_at_the_root_the_path_of_the_app_is_the_apps(mount_location: str) -> None:
+    app, _, _ = served(mount_location=mount_location)
+    app.post("/refresh")(lambda: "the app's own")
+    async with http(app) as client:
+        assert (await client.post("/refresh", json={"key": "k"})).json() == "the app's own"
+
+
+async def test_sockets_at_one_location_share_it() -> None:
+    """Also if they have logins of their own; a page may ask that may connect to one of them."""
+    app, first, second = FastAPI(), login("cookies"), login("cookies", JWT_ACCESS_COOKIE_NAME="second")
+    one = AuthXSocket(app, auth=first, socketio_path="one", namespaces=["/"])
+    two = AuthXSocket(app, auth=second, socketio_path="two", cors_allowed_origins=SPA, namespaces=["/"])
+    for auth, socket in ((first, one), (second, two)):
+        async with SocketTestClient(app, socket=socket) as client, http(app) as page:
+            token = auth.create_access_token("alice")
+            alice = await client.connect(token=token)
+            proof = {**cookie_header(auth, token), "X-CSRF-TOKEN": csrf_of(auth, token)}
+            response = await page.post("/ws/refresh", json={"key": alice.session["key"]}, headers=proof)
+            assert response.status_code == 200
+            preflight = await page.options("/ws/refresh", headers={"Origin": SPA})
+            assert preflight.headers["access-control-allow-origin"] == SPA
+            unknown = await page.post("/ws/refresh", json={"key": "k"}, headers=proof)
+            assert unknown.status_code == (404 if auth is first else 401)
+    # Below a path of its own, a socket has one of its own.
+    further = FastAPI()
+    one.attach(further, "one")
+    two.attach(further, "two")
+    async with http(further) as page:
+        for path in ("/one/refresh", "/two/refresh"):
+            assert (await page.post(path, json={"key": "k"})).status_code == 401
 
 
 async def test_a_further_app_has_it_below_the_socket() -> None:

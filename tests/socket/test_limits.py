@@ -16,7 +16,10 @@ from authx.socket.limits import FailureThrottle, UserLimits, WhenFull
 from authx.socket.registry import Registry
 from authx.socket.testing import ManualClock, SocketTestClient
 from authx.socket.testing.connection import ClientConnection
+from tests.support import wire
 from tests.support.logins import login
+from tests.support.server import serving
+from tests.support.settling import until
 from tests.support.tables import tables
 
 # --- the connections of a user ----------------------------------------------------------------------------
@@ -306,7 +309,7 @@ def test_an_address_waits_until_its_minute_is_over() -> None:
     failures.count("192.0.2.1", "invalid_token")
     clock.advance(20.5)
     assert not is_refused(failures, "192.0.2.1")
-    failures.count("192.0.2.1", "missing_token")
+    failures.count("192.0.2.1", "csrf_failed")
 
     with pytest.raises(Refusal) as caught:
         failures.check("192.0.2.1")
@@ -322,11 +325,11 @@ def test_an_address_waits_until_its_minute_is_over() -> None:
 @pytest.mark.parametrize(
     ("code", "counts"),
     [
-        ("missing_token", True),
+        ("missing_token", False),
         ("invalid_token", True),
         ("wrong_token_type", True),
         ("csrf_failed", True),
-        ("origin_not_allowed", True),
+        ("origin_not_allowed", False),
         ("token_revoked", True),
         ("token_expired", False),
         ("store_unavailable", False),
@@ -429,3 +432,34 @@ async def test_a_hundred_failures_a_minute_are_what_an_address_has() -> None:
         codes = [(await client.expect_refused(token="guess")).code for _ in range(101)]
 
     assert codes == ["invalid_token"] * 100 + ["rate_limited"]
+
+
+EVIL = {"Origin": "https://evil.test"}
+
+
+async def test_a_strange_page_locks_nobody_out() -> None:
+    """Whatever it has the browser of a visitor send, the visitor may connect."""
+    async with SocketTestClient(limited(max_failures_per_address=1)) as client:
+        for shown in ({}, {"token": "guess"}, {"auth": {"token": 5}}):
+            assert (await client.expect_refused(headers=EVIL, **shown)).code == "origin_not_allowed"
+        assert (await client.expect_refused()).code == "missing_token"
+        await client.connect("alice")
+        assert (await client.expect_refused(auth={"token": 5})).code == "invalid_token"
+        assert (await client.expect_refused("alice")).code == "rate_limited"
+
+
+async def test_a_transport_that_only_guesses_is_closed() -> None:
+    app, auth = FastAPI(), login()
+    socket = AuthXSocket(app, auth=auth, namespaces=["/", "/x"])
+    async with serving(app) as url, wire.websocket(url) as stranger, wire.websocket(url) as alice:
+        token = auth.create_access_token("alice")
+        await alice.connect({"token": token})
+        for _ in range(10):
+            assert (await stranger.connect({"token": "guess"})).data["data"]["code"] == "invalid_token"
+            await alice.connect({"token": "guess"}, "/x")
+        await until(lambda: len(socket.sio._devices) == 1)
+        with pytest.raises((ConnectionError, TimeoutError)):
+            await stranger.connect({"token": token})
+        # Who has been let in may be mistaken as often as they like.
+        await alice.connect({"token": token}, "/x")
+        assert len(socket.sio.registry) == 2

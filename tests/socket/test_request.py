@@ -75,7 +75,7 @@ def test_who_is_anonymous_shows_nothing() -> None:
 
 
 def test_it_says_whose_it_is() -> None:
-    alice = Identity(user="alice", overridden=True)
+    alice = Identity(user="alice", overridden=frozenset({"scopes"}))
 
     assert as_request(SCOPE, alice, None, CONFIG).scope["authx.identity"] is alice
     assert as_request(SCOPE, None, None, CONFIG).scope["authx.identity"] is None

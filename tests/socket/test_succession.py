@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authx.auth.identity import Identity
+from authx.auth.identity import Claims, Identity
 from authx.socket.credential import Credential
 from authx.socket.exceptions import Refusal
 from authx.socket.handshake import Proof
@@ -70,12 +70,30 @@ def proof(token_id: str | None, token: str = "token") -> Proof:
     return Proof(replace(ALICE, token_id=token_id), Credential(token, "payload"))
 
 
-def test_the_current_token_is_known_by_its_id_or_else_by_its_text() -> None:
+def test_the_current_token_is_known_by_its_id() -> None:
     here = connected(ALICE, credential=Credential("token", "cookie"))
     assert is_current(here, proof("t1", "written otherwise"))
     assert not is_current(here, proof("t2"))
     assert not is_current(here, proof(None))
+    assert not is_current(connected(None), proof("t1"))
 
-    nameless = connected(replace(ALICE, token_id=None), credential=Credential("token", "cookie"))
-    assert is_current(nameless, proof(None))
-    assert not is_current(nameless, proof(None, "another"))
+
+def test_without_an_id_it_is_known_by_all_that_it_says() -> None:
+    """Not by its text: a signature may have a twin. Rights that were changed since are not the token's."""
+    claims = {"sub": "alice", "iat": 100, "scopes": ["a"]}
+    current = replace(
+        ALICE,
+        token_id=None,
+        overridden=frozenset({"scopes"}),
+        claims=Claims(claims | {"scopes": []}),
+    )
+    here = connected(current, credential=Credential("token", "cookie"))
+
+    def shown(**changes: object) -> Proof:
+        identity = replace(ALICE, token_id=None, claims=Claims(claims | changes))
+        return Proof(identity, Credential("another text", "payload"))
+
+    assert is_current(here, shown())
+    assert not is_current(here, shown(iat=101))
+    assert not is_current(here, shown(exp=300))
+    assert not is_current(here, proof("t1"))
