@@ -6,12 +6,13 @@ VENV := .venv
 LOWEST := .venv-lowest
 AUTHX171 := .venv-authx171
 PORT ?= 8000
+SECONDS ?= 600
 
 # The folders that exist, so that a new one is checked without an edit here.
-CODE := $(wildcard authx pytest_authx tests examples benchmarks typing_tests)
+CODE := $(wildcard authx pytest_authx tests examples benchmarks fuzz typing_tests)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench format test-lowest screenshots clean
+.PHONY: demo test check bench fuzz format test-lowest screenshots clean
 
 demo: $(VENV)/.demo node_modules/.installed
 	@$(VENV)/bin/python -m examples.chat --port $(PORT)
@@ -32,6 +33,10 @@ bench: $(VENV)/.test $(AUTHX171)/.installed benchmarks/node/node_modules/.instal
 format: $(VENV)/.dev
 	$(VENV)/bin/ruff check --fix-only $(CODE)
 	$(VENV)/bin/ruff format $(CODE)
+
+# For as long as somebody likes, and not a part of the tests.
+fuzz: $(VENV)/.fuzz
+	$(VENV)/bin/python -m fuzz.frames -max_total_time=$(SECONDS) -max_len=4000
 
 # The same suite on the oldest versions that pyproject.toml allows.
 test-lowest: $(LOWEST)/.test $(AUTHX171)/.installed node_modules/.installed
@@ -70,6 +75,10 @@ $(VENV)/.test: pyproject.toml $(VENV)/.made
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	$(VENV)/bin/python -m pip install --quiet --editable '.[all]' --group dev
 	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.test
+	$(VENV)/bin/python -m pip install --quiet --group fuzz
+	@touch $@
 
 $(LOWEST)/.test: pyproject.toml $(LOWEST)/.made
 	$(LOWEST)/bin/python -m pip install --quiet --editable '.[all]' --group test --group lowest

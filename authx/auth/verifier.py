@@ -56,7 +56,8 @@ class Verifier:
         self.config = config
         self.login_type = login_type
         self._roles_claim = roles_claim
-        self._clock = clock
+        self.now = clock
+        """Gives the time of this login, in Unix seconds."""
         self._latest = -math.inf
 
     @property
@@ -66,10 +67,6 @@ class Verifier:
         Our clock may be behind that: it was set back, or another one made the token and there is leeway.
         """
         return self._latest
-
-    def now(self) -> float:
-        """The time of this login, in Unix seconds."""
-        return self._clock()
 
     def claims(
         self,
@@ -175,7 +172,7 @@ class Verifier:
         try:
             claims = self._signed(token)
             check_shape(claims)
-            check_registered(claims, now=self._clock(), leeway=math.inf, audience=claims.get("aud") or None)
+            check_registered(claims, now=self.now(), leeway=math.inf, audience=claims.get("aud") or None)
             self._check_login_type(claims)
         except AuthXException as error:
             self._attribute(error)
@@ -187,7 +184,7 @@ class Verifier:
         claims = self._signed(token)
         check_registered(
             claims,
-            now=self._clock(),
+            now=self.now(),
             leeway=config.JWT_DECODE_LEEWAY or 0,
             audience=config.JWT_DECODE_AUDIENCE,
             issuer=config.JWT_DECODE_ISSUER,

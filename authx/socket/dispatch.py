@@ -248,7 +248,9 @@ class Dispatcher:
             arguments = (event, *arguments)
         try:
             judged = await self._judge(entry, connection, obey_clock)
-            still_may = partial(self._check_again, entry, connection, obey_clock, judged)
+            still_may = None
+            if entry.invocation.takes_time:
+                still_may = partial(self._check_again, entry, connection, obey_clock, judged)
             return Outcome(await entry.invocation(connection, arguments, still_may))
         except _Ended:
             return Outcome()

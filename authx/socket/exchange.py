@@ -51,12 +51,7 @@ class Exchange(Surface):
 
     # Events -------------------------------------------------------------------------------------------
 
-    async def _handle_event(
-        self, eio_sid: str, namespace: str | None, ack: int | None, data: list[Any]
-    ) -> None:
-        connection = self.registry.at(eio_sid, namespace or _DEFAULT)
-        if connection is None:
-            return
+    async def _take_event(self, connection: Connection, ack: int | None, data: list[Any]) -> None:
         backlog = self._backlogs[connection.sid]
         if backlog.is_full:
             # Whoever reads this transport waits in here, and reads nothing meanwhile.
@@ -87,7 +82,7 @@ class Exchange(Surface):
             logger.exception("the outcome of %r in %s can't be told", event, connection.namespace)
             frames = self._outcome_frames(connection, event, ack, (), Denial("internal_error"))
         self.obey_clock()
-        if self.registry.get(connection.sid) is connection:
+        if not connection.ended:
             self.put(connection.transport, frames)
 
     def _outcome_frames(

@@ -44,11 +44,8 @@ class Expiry:
         self._heap: list[tuple[float, int, str]] = []
         self._terms: dict[str, _Term] = {}
         self._numbers = count()
-
-    @property
-    def next(self) -> float | None:
-        """No mark is due before; None if there are no marks."""
-        return self._heap[0][0] if self._heap else None
+        self.next: float | None = None
+        """No mark is due before; None if there are no marks. Asked before everything, so kept at hand."""
 
     def set(self, sid: str, *, now: float, end: float | None) -> None:
         """Let ``sid`` end then, counted from now; whatever was said of it before no longer counts.
@@ -102,6 +99,7 @@ class Expiry:
         elif len(self._heap) > max(_FEW, 2 * len(self._terms)):
             self._heap = [entry for entry in self._heap if self._is_alive(entry)]
             heapq.heapify(self._heap)
+        self.next = self._heap[0][0] if self._heap else None
 
     def _is_alive(self, entry: tuple[float, int, str]) -> bool:
         _, number, sid = entry

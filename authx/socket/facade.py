@@ -82,7 +82,9 @@ class AuthXSocket:
             one that the ASGI server tells: behind a proxy, have the server trust the proxy's headers, or
             all clients count as one.
         client_manager: A python-socketio client manager, for several processes.
-        options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``.
+        options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``, and limits of the
+            engine: ``max_outbound_bytes`` (1 MiB) that may wait for a client, and how many transports of an
+            address may be open that nobody has been admitted on (``max_unconnected_per_address``, 100).
     """
 
     _instances: ClassVar[WeakSet[AuthXSocket]] = WeakSet()

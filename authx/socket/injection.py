@@ -151,12 +151,17 @@ class Invocation:
     answer: Answer
     is_async: bool
 
-    async def __call__(
+    @property
+    def takes_time(self) -> bool:
+        """Whether there are dependencies to be made before the handler is called."""
+        return bool(self.needs or self.first)
+
+    def __call__(
         self,
         connection: Connection,
         arguments: Sequence[Any],
         still_may: Callable[[], Awaitable[None]] | None = None,
-    ) -> tuple[Any, ...]:
+    ) -> Awaitable[tuple[Any, ...]]:
         """Call the handler for an event of ``connection``, and give the values of the acknowledgement.
 
         Args:
@@ -170,10 +175,7 @@ class Invocation:
                 the handler asks for an identity and there is none.
             Exception: whatever a dependency or the handler raises.
         """
-        values: tuple[Any, ...] = await self._run(
-            Material(self.supply, connection, arguments), self.answer, still_may
-        )
-        return values
+        return self._run(Material(self.supply, connection, arguments), self.answer, still_may)
 
     async def call_named(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """Call the handler of a step of the protocol with as many of ``values`` as it has parameters for.
@@ -197,7 +199,7 @@ class Invocation:
             args.extend(material.arguments[self.arity :])
         elif len(material.arguments) > self.arity:
             raise Denial("validation_error", f"At most {self.arity} arguments are expected")
-        if not self.needs and not self.first:
+        if not self.takes_time:
             return await self._called(args, kwargs, answer)
         material.made, material.entered = {}, []
         try:

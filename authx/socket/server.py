@@ -155,10 +155,12 @@ class Server(Renewal):
             await self._handle_disconnect(eio_sid, namespace, self.reason.CLIENT_DISCONNECT)
         elif packet.packet_type in (packets.EVENT, packets.BINARY_EVENT):
             connection = self.registry.at(eio_sid, namespace)
-            if packet.data[0] == REFRESH_EVENT and connection is not None and self._login is not None:
+            if connection is None:
+                return
+            if packet.data[0] == REFRESH_EVENT and self._login is not None:
                 await self._handle_refresh(connection, packet.id, packet.data[1:])
             else:
-                await self._handle_event(eio_sid, namespace, packet.id, packet.data)
+                await self._take_event(connection, packet.id, packet.data)
         else:
             await self._handle_ack(eio_sid, namespace, packet.id, packet.data)
 
