@@ -129,20 +129,31 @@ class Engine(Lifecycle):
             # Which of them would get what, nobody could say.
             await self._close(transport, self.reason.TRANSPORT_ERROR)
             return refused("There is a poll under way")
-        if not transport.waiting:
-            await self._something(transport, receive)
+        if not (transport.waiting or await self._something(transport, receive)):
+            return payload([NOOP])
         return payload(transport.drain() or [CLOSE])
 
-    async def _something(self, transport: Transport, receive: Receive) -> None:
-        """Let a poll wait until there is something to answer."""
+    async def _something(self, transport: Transport, receive: Receive) -> bool:
+        """Let a poll wait until there is something to answer; False if that is for a websocket by then."""
         transport.polling = True
         # Who hangs up meanwhile is gone; what is sent into the void afterwards would be lost unnoticed.
         watch = asyncio.get_running_loop().create_task(_disconnected(receive))
         watch.add_done_callback(lambda _: transport.wake())
         try:
-            await transport.something()
+            # It may be woken for nothing: the watch of the poll before takes its time to end.
+            while not (
+                transport.waiting
+                or transport.finished
+                or transport.upgrading
+                or transport.upgraded
+                or watch.done()
+            ):
+                await transport.something()
+            if transport.upgraded or (transport.upgrading and not transport.finished):
+                return False
             if watch.done():
                 await self._close(transport, self.reason.TRANSPORT_CLOSE)
+            return True
         finally:
             transport.polling = False
             watch.cancel()
@@ -200,7 +211,7 @@ class Engine(Lifecycle):
         try:
             async with asyncio.timeout(self.ping_timeout if upgrade else None) as leash:
                 transport.hold(leash)
-                await send(opening)
+                await _tell(send, opening)
                 if upgrade and not await self._is_upgraded(transport, receive, send):
                     return
                 leash.reschedule(None)
@@ -214,8 +225,8 @@ class Engine(Lifecycle):
             if upgrade and not transport.upgraded:
                 # It may go on polling, or try again.
                 transport.upgrading = False
-                with suppress(OSError, RuntimeError):
-                    await send({"type": "websocket.close", "code": 1000})
+                with suppress(OSError):
+                    await _tell(send, {"type": "websocket.close", "code": 1000})
             else:
                 await self._hang_up(transport)
 
@@ -223,11 +234,10 @@ class Engine(Lifecycle):
         """Whether a client says, in the words for it, that its websocket takes over from polling."""
         if _frame(await receive()) != PROBE:
             return False
-        await send({"type": "websocket.send", "text": "3probe"})
+        await _tell(send, {"type": "websocket.send", "text": "3probe"})
         # From here on everything waits for the websocket. The poll under way has nothing to wait for.
         transport.upgrading = True
-        if transport.polling:
-            transport.put(NOOP)
+        transport.wake()
         return _frame(await receive()) == UPGRADE and not transport.finished
 
     async def _read(self, transport: Transport, receive: Receive) -> None:
@@ -251,13 +261,27 @@ class Engine(Lifecycle):
 
     async def _hang_up(self, transport: Transport) -> None:
         """The end of whoever reads a websocket is that of its transport."""
-        if not transport.closed:
-            # The server gives up on it, or it was gone before it was accepted.
-            await self._close(transport, self.reason.TRANSPORT_CLOSE)
-            transport.cut()
-        await transport.written()
-        transport.stop()
-        self._endings.pop(transport.sid, None)
+        try:
+            if not transport.closed:
+                # The server gives up on it, or it was gone before it was accepted.
+                await self._close(transport, self.reason.TRANSPORT_CLOSE)
+                transport.cut()
+            await transport.written()
+        finally:
+            # A server or a middleware may have given up waiting.
+            self._let_go(transport)
+
+
+async def _tell(send: Send, event: Message) -> None:
+    """Send what a websocket needs besides frames.
+
+    Raises:
+        OSError: if nobody is there, which each server says in its own way.
+    """
+    try:
+        await send(event)
+    except Exception as error:
+        raise OSError("the client is gone") from error
 
 
 def _frame(event: Message) -> Frame | None:

@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-# They would open the door, or answer events past it.
-_REFUSED_OPTIONS = frozenset({"always_connect", "async_handlers"})
+# They would open the door, or answer events past it; and a reader of the app's own may not be strict.
+_REFUSED_OPTIONS = frozenset({"always_connect", "async_handlers", "json"})
 
 
 class AuthXSocket:
@@ -81,10 +81,13 @@ class AuthXSocket:
             connect); then it is ``rate_limited``. None is any number. The address is the
             one that the ASGI server tells: behind a proxy, have the server trust the proxy's headers, or
             all clients count as one.
-        client_manager: A python-socketio client manager, for several processes.
-        options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer``, and limits of the
-            engine: ``max_outbound_bytes`` (1 MiB) that may wait for a client, and how many transports of an
-            address may be open that nobody has been admitted on (``max_unconnected_per_address``, 100).
+        client_manager: A python-socketio client manager, for several processes. It stays the object it is,
+            and the app may go on emitting by it.
+        options: Further options of ``socketio.AsyncServer`` and ``engineio.AsyncServer`` but ``json``, for
+            packets are strict JSON (by orjson, where it is installed), and ``serializer`` takes a class for
+            other ones. Limits of the engine: ``max_outbound_bytes`` (1 MiB) that may wait for a client, and
+            how many transports of an address may be open that nobody has been admitted on
+            (``max_unconnected_per_address``, 100).
     """
 
     _instances: ClassVar[WeakSet[AuthXSocket]] = WeakSet()

@@ -114,7 +114,9 @@ class Lifecycle(engineio.AsyncServer):
     # Messages -----------------------------------------------------------------------------------------
 
     async def _hear(self, transport: Transport, frame: Frame) -> None:
-        """Deal with a frame that a client may send."""
+        """Deal with a frame that a client may send; what comes after the end is not heard."""
+        if transport.closed:
+            return
         transport.heard = True
         if isinstance(frame, bytes) or frame.startswith("4"):
             try:
@@ -137,18 +139,18 @@ class Lifecycle(engineio.AsyncServer):
         """Send a packet of python-engineio's."""
         self.put(sid, pkt.encode())
 
-    def put(self, sid: str, frame: Frame) -> None:
-        """Send a frame, without waiting for anybody; who is not there gets nothing.
+    def put(self, sid: str, *frames: Frame) -> None:
+        """Send the frames of a packet, without waiting for anybody; who is not there gets nothing.
 
         What is put is written in the loop's next turn.
 
         Args:
             sid: To whom.
-            frame: As it is written: ``4`` and the text of a message, or its bytes.
+            frames: As they are written: ``4`` and the text of a message, or its bytes.
         """
         transport = self.sockets.get(sid)
         if transport is not None:
-            transport.put(frame)
+            transport.put(*frames)
 
     # Ends ---------------------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class Lifecycle(engineio.AsyncServer):
         if not transport.upgraded and not transport.polling:
             # The next poll gets the rest.
             self._endings[device] = transport
-            transport.linger(self._linger, partial(self._endings.pop, device, None))
+            transport.linger(self._linger, partial(self._let_go, transport))
 
     async def _close(self, transport: Transport, reason: str) -> None:
         """End a transport after what is queued for it; a poll that is not under way comes too late."""
@@ -188,7 +190,7 @@ class Lifecycle(engineio.AsyncServer):
         transport.finish()
         if transport.upgraded:
             self._endings[transport.sid] = transport
-            transport.linger(self._linger, transport.cut)
+            transport.linger(self._linger, partial(self._let_go, transport))
         else:
             transport.release()
 
@@ -205,6 +207,11 @@ class Lifecycle(engineio.AsyncServer):
             self.logger.exception("disconnect handler error")
         finally:
             self._forget(transport)
+
+    def _let_go(self, transport: Transport) -> None:
+        """Wait no longer for a client to hear of the end."""
+        self._endings.pop(transport.sid, None)
+        transport.cut()
 
     def _forget(self, transport: Transport) -> None:
         self.sockets.pop(transport.sid, None)

@@ -8,6 +8,7 @@ which rooms a sid is in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from socketio import AsyncManager
@@ -27,8 +28,13 @@ class Manager(AsyncManager):
 
     def __init__(self) -> None:
         super().__init__()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have rooms, with nobody in them."""
         self.rooms: dict[str, dict[Any, _Members]] = {}
         self._rooms_of: dict[str, set[Any]] = {}
+        self._numbers = count(1)
 
     # Sending ------------------------------------------------------------------------------------------
 
@@ -69,6 +75,36 @@ class Manager(AsyncManager):
                 number = self._generate_ack_id(sid, callback)
                 frames = self.server.encoded(packets.EVENT, namespace, content, number)
                 self.server.put(transport, frames)
+
+    # Answers: python-socketio keeps them by sid or room until the sid leaves, which others never do here ---
+
+    def _generate_ack_id(self, sid: str, callback: Callable[..., Any]) -> int:
+        if sid not in self.callbacks and not self._is_here(sid):
+            # What is forgotten does not count on: a late answer would be that to a later question.
+            self.callbacks[sid] = {0: self._numbers}
+        number: int = super()._generate_ack_id(sid, callback)
+        return number
+
+    async def trigger_callback(self, sid: str, id: int, data: Iterable[Any]) -> None:  # noqa: A002
+        """Hand over an answer, and expect it no more."""
+        try:
+            await super().trigger_callback(sid, id, data)
+        finally:
+            self._tidy(sid)
+
+    def withdraw(self, sid: str, callback: Callable[..., Any]) -> None:
+        """Expect no answer for ``callback`` any more; a late one is an unknown one."""
+        expected = self.callbacks.get(sid, {})
+        for number in [number for number, kept in expected.items() if kept is callback]:
+            del expected[number]
+        self._tidy(sid)
+
+    def _tidy(self, sid: str) -> None:
+        if len(self.callbacks.get(sid, ())) == 1 and not self._is_here(sid):
+            del self.callbacks[sid]
+
+    def _is_here(self, sid: str) -> bool:
+        return self.server.registry.get(sid) is not None
 
     # Rooms --------------------------------------------------------------------------------------------
 
@@ -168,21 +204,27 @@ class Manager(AsyncManager):
 
 
 def adopted(manager: AsyncManager | None) -> AsyncManager:
-    """A manager with our rooms: our own for None, else one of the given one's settings and bus.
+    """A manager with our rooms: our own for None, else the given one.
 
-    The given one is a python-socketio manager with a bus. What it has in its own class goes first, so it says
-    what goes over the bus, and where it hands on to the rooms of its node, that is us.
+    The given one is a python-socketio manager with a bus, and stays the object that it is, for the app emits
+    by it, and its methods may be bound: it is given a subclass of its own class and of ours. What it has in
+    its own class goes first, so it says what goes over the bus, and where it hands on to the rooms of its
+    node, that is us. Nobody's class is changed.
+
+    Raises:
+        TypeError: for one that can't be given such a class.
     """
     if manager is None:
         return Manager()
     if isinstance(manager, Manager):
         return manager
     kind = type(manager)
-    ours = type(kind.__name__, (kind, Manager), {"__module__": kind.__module__})
-    taken_over: Any = object.__new__(ours)
-    Manager.__init__(taken_over)
-    vars(taken_over).update({name: value for name, value in vars(manager).items() if name != "rooms"})
-    return taken_over
+    try:
+        manager.__class__ = type(kind.__name__, (kind, Manager), {"__module__": kind.__module__})
+    except TypeError as error:
+        raise TypeError(f"a client_manager of {kind.__name__} can't be given our rooms: {error}") from error
+    Manager._begin(manager)  # noqa: SLF001 - ours, whatever the given one's class calls so
+    return manager
 
 
 def _arguments(data: Any) -> Iterable[Any]:

@@ -123,9 +123,7 @@ class Surface(socketio.AsyncServer):
     def _withdraw(self, question: Question) -> None:
         """Forget a question everywhere, so that a late answer is an unknown one."""
         self.questions.withdraw(question)
-        callbacks = self.manager.callbacks.get(question.sid, {})
-        for number in [number for number, kept in callbacks.items() if kept is question]:
-            del callbacks[number]
+        self.manager.withdraw(question.sid, question)
 
     def members(self, selection: Selection) -> list[Connection]:
         """The connections of ``selection`` on this node, oldest first."""
@@ -164,13 +162,14 @@ class Surface(socketio.AsyncServer):
         """
         check_emitted(event)
         data = tuple(map(to_wire, data)) if isinstance(data, tuple) else to_wire(data)
+        if isinstance(skip_sid, (tuple, set, frozenset)):
+            # Over a bus goes what JSON has.
+            skip_sid = list(skip_sid)
         target = room if to is None else to
         if target is not None:
             target = list(target) if isinstance(target, (list, tuple, set, frozenset)) else [target]
             check_room(*target)
-            skipped = frozenset(
-                skip_sid if isinstance(skip_sid, (list, tuple, set, frozenset)) else [skip_sid]
-            )
+            skipped = frozenset(skip_sid if isinstance(skip_sid, list) else [skip_sid])
             target = [
                 name
                 for name in target
@@ -210,18 +209,36 @@ class Surface(socketio.AsyncServer):
             ReservedNameError: for an event that belongs to the library.
         """
         target = to or sid
-        self.obey_clock()
-        connection = None if target is None else self.registry.get(target)
-        if connection is None or connection.namespace != (namespace or "/"):
-            # Perhaps on another node; otherwise it says what is wrong.
-            return await super().call(event, data, to, sid, namespace, timeout, ignore_queue)
+        if target is None:
+            raise ValueError("call has no broadcasts: it needs a sid")
         check_emitted(event)
+        self.obey_clock()
+        connection = self.registry.get(target)
+        if connection is None or connection.namespace != (namespace or "/"):
+            # Perhaps on another node.
+            return await self._call_elsewhere(target, event, data, namespace, timeout, ignore_queue)
         selection = Selection((connection.sid,), connection.namespace)
         [reply] = await self.ask(event, tuple(_arguments(data)), selection, timeout=timeout)
         if reply.outcome != "answered":
             raise socketio.exceptions.TimeoutError
-        # As in python-socketio: no value is None, one is itself, more are a tuple.
-        return reply.values if len(reply.values) > 1 else next(iter(reply.values), None)
+        return _answer(reply.values)
+
+    async def _call_elsewhere(  # noqa: PLR0917 - as call
+        self, sid: str, event: str, data: Any, namespace: str | None, timeout: float, ignore_queue: bool
+    ) -> Any:
+        answered: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
+
+        def take(*values: Any) -> None:
+            if not answered.done():
+                answered.set_result(values)
+
+        try:
+            await self.emit(event, data, sid, namespace=namespace, callback=take, ignore_queue=ignore_queue)
+            return _answer(await asyncio.wait_for(answered, timeout))
+        except TimeoutError:
+            raise socketio.exceptions.TimeoutError from None
+        finally:
+            self.manager.withdraw(sid, take)
 
     def _hold(
         self,
@@ -253,8 +270,12 @@ class Surface(socketio.AsyncServer):
         Raises:
             Exception: of whatever kind, for data that can't be told.
         """
-        if self.packet_class is Packet and (text := plain_text(kind, namespace, data, ack)) is not None:
-            return [f"4{text}"]
+        if self.packet_class is Packet:
+            text = plain_text(kind, namespace, data, ack)
+            if text is not None:
+                return [f"4{text}"]
+            # Which classes JSON takes would else be for whichever encoder is installed to say.
+            data = to_wire(data)
         frames = self.packet_class(kind, data=data, namespace=namespace, id=ack).encode()
         return [f"4{frame}" if isinstance(frame, str) else frame for frame in _listed(frames)]
 
@@ -264,17 +285,14 @@ class Surface(socketio.AsyncServer):
         Raises:
             Exception: of whatever kind, for data that can't be told.
         """
-        if self.packet_class is Packet:
-            # Most arguments are made of what JSON has, and need not be looked through first.
-            text = plain_text(packets.EVENT, namespace, [event, *arguments], None)
-            if text is not None:
-                return [f"4{text}"]
-        return self.encoded(packets.EVENT, namespace, [event, *map(to_wire, arguments)])
+        if self.packet_class is not Packet:
+            # Ours looks through them itself, if it has to.
+            arguments = tuple(map(to_wire, arguments))
+        return self.encoded(packets.EVENT, namespace, [event, *arguments])
 
     def put(self, transport: str, frames: Iterable[str | bytes]) -> None:
         """Send the frames of one packet to a transport."""
-        for frame in frames:
-            self.eio.put(transport, frame)
+        self.eio.put(transport, *frames)
 
     async def deliver(self, transports: Iterable[str], frames: Iterable[str | bytes]) -> None:
         """Send the frames of one packet to each of some transports, without waiting for any of them.
@@ -286,8 +304,7 @@ class Surface(socketio.AsyncServer):
         for sid in transports:
             transport = find(sid)
             if transport is not None:
-                for frame in frames:
-                    much_waits |= transport.put(frame)
+                much_waits |= transport.put(*frames)
         if much_waits:
             await asyncio.sleep(0)
 
@@ -383,6 +400,11 @@ def _data(arguments: tuple[Any, ...]) -> Any:
     if not data:
         return None
     return data[0] if len(data) == 1 and data[0] is not None else data
+
+
+def _answer(values: tuple[Any, ...]) -> Any:
+    """As python-socketio: no value is None, one is itself, more are a tuple."""
+    return values if len(values) > 1 else next(iter(values), None)
 
 
 def _arguments(data: Any) -> list[Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from starlette.types import Send
+from starlette.types import Message, Send
 
-from authx.socket.pump import Pump, begun
+from authx.socket.pump import Pump
 
 __all__ = ("CLOSE", "NOOP", "PING", "Frame", "Host", "Pace", "Transport")
 
@@ -71,17 +72,20 @@ class Transport:
         "_judging",
         "_leash",
         "_loop",
+        "_most",
         "_pace",
         "_pump",
         "_queue",
-        "_rest",
         "_send",
         "_taker",
         "_timer",
         "_waiting",
+        "_writer",
+        "_writing",
         "address",
         "close_code",
         "closed",
+        "context",
         "finished",
         "heard",
         "polling",
@@ -119,13 +123,17 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._queue: list[Frame] = []
         self._waiting = 0
+        self._most = pace.max_outbound_bytes
         self._judging = False
         self._taker: asyncio.Future[None] | None = None
+        self.context = Context()
+        """What is written to its websocket in: that of the websocket's own task."""
         self._send: Send | None = None
         """Of the websocket that carries it, until nothing is written any more."""
         self._due = False
-        self._rest: asyncio.Task[None] | None = None
-        """Writes what could not be written at once."""
+        self._writing = False
+        self._writer: asyncio.Task[Any] | None = None
+        """The task that writes, while it does."""
         self._ended: asyncio.Future[None] | None = None
         self._leash: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -138,17 +146,25 @@ class Transport:
         """How many bytes wait to be sent."""
         return self._waiting
 
-    def put(self, frame: Frame) -> bool:
-        """Send ``frame`` after all that was put before; after the end, nothing. Whether much waits by now."""
+    def put(self, *frames: Frame) -> bool:
+        """Send the frames of a packet after all that was put before; after the end, nothing.
+
+        Returns:
+            Whether much waits by now.
+        """
         if self.finished:
             return False
-        self._queue.append(frame)
-        self._waiting += _size(frame)
+        size = _size(frames[0]) if len(frames) == 1 else sum(map(_size, frames))
+        if not self._queue and not self._writing:
+            # Who has taken all before it may be sent a packet of any size.
+            self._most = self._pace.max_outbound_bytes + size
+        self._queue += frames
+        self._waiting += size
         if self._send is not None:
             self._write_soon()
         elif self._taker is not None:
             self.wake()
-        if self._waiting > self._pace.max_outbound_bytes and not self._judging:
+        if self._waiting > self._most and not self._judging:
             # Not at once: much may be put in one go for a client that is quick. Whoever takes the frames has
             # been woken before, so what is left by then was left because the client does not read.
             self._judging = True
@@ -157,7 +173,7 @@ class Transport:
 
     def _judge(self) -> None:
         self._judging = False
-        if self._waiting > self._pace.max_outbound_bytes and not self.closed:
+        if self._waiting > self._most and not self.closed:
             self._host.fell_behind(self)
 
     def finish(self) -> None:
@@ -180,7 +196,7 @@ class Transport:
     def drain(self) -> list[Frame]:
         """All that waits, which now does no more."""
         frames, self._queue = self._queue, []
-        self._waiting = 0
+        self._waiting, self._most = 0, self._pace.max_outbound_bytes
         return frames
 
     async def something(self) -> None:
@@ -215,66 +231,47 @@ class Transport:
     def write_to(self, send: Send) -> None:
         """Go on over a websocket, with what waits first."""
         self.upgraded, self.upgrading = True, False
+        self.context = copy_context()
         self._send = send
         self._write_soon()
 
     def _write_soon(self) -> None:
-        if self._send is not None and not self._due and self._rest is None:
+        if self._send is not None and not self._due and not self._writing:
             self._due = True
             self._pump.add(self)
 
-    def flush(self) -> None:
-        """Write as much as goes without waiting; the pump calls this."""
+    async def write(self) -> None:
+        """Write all there is; the pump runs this."""
         self._due = False
-        try:
-            rest = self._write()
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a server says in its own way that a client is gone
-            self._lose()
+        send = self._send
+        if send is None:
             return
-        if rest is not None:
-            self._rest = self._loop.create_task(self._go_on(rest))
-            # Also of one that is cancelled before it has begun.
-            self._rest.add_done_callback(self._has_gone_on)
-        elif self.finished:
-            self._end()
-
-    def _write(self) -> Awaitable[None] | None:
-        """Write until all is written, or something has to be waited for: the rest of that."""
-        while self._queue and self._send is not None:
-            frames, self._queue = self._queue, []
-            self._waiting = 0
-            for number, frame in enumerate(frames, 1):
-                kind = "text" if isinstance(frame, str) else "bytes"
-                rest = begun(self._send({"type": "websocket.send", kind: frame}))
-                if rest is not None:
-                    self._queue = frames[number:] + self._queue
-                    self._waiting = sum(map(_size, self._queue))
-                    return rest
-        if self.finished and self._send is not None:
-            send, self._send = self._send, None
-            return begun(send({"type": "websocket.close", "code": self.close_code}))
-        return None
-
-    async def _go_on(self, rest: Awaitable[None] | None) -> None:
+        self._writing, self._writer = True, asyncio.current_task()
         try:
-            while rest is not None:
-                await rest
-                rest = self._write()
-        except Exception:  # noqa: BLE001 - as above
-            self._lose()
+            while self._queue:
+                frames, self._queue = self._queue, []
+                if len(frames) == 1:
+                    self._waiting, self._most = 0, self._pace.max_outbound_bytes
+                    await send(_message(frames[0]))
+                    continue
+                for frame in frames:
+                    self._count_off(frame)
+                    await send(_message(frame))
+            if self.finished:
+                await send({"type": "websocket.close", "code": self.close_code})
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - servers say in ways of their own that a client is gone
+            self.finished = True
+            self.clear()
+        finally:
+            self._writing, self._writer = False, None
+            if self.finished:
+                self._end()
 
-    def _has_gone_on(self, _: asyncio.Task[None]) -> None:
-        self._rest = None
-        if self.finished:
-            self._end()
-        elif self._queue:
-            self._write_soon()
-
-    def _lose(self) -> None:
-        """Nobody is there to be written to."""
-        self.finished = True
-        self.clear()
-        self._end()
+    def _count_off(self, frame: Frame) -> None:
+        """What is handed over waits no more, and what was allowed for it is over."""
+        size = _size(frame)
+        self._waiting -= size
+        self._most = max(self._pace.max_outbound_bytes, self._most - size)
 
     def _end(self) -> None:
         """Nothing is written any more."""
@@ -285,7 +282,7 @@ class Transport:
 
     async def written(self) -> None:
         """Wait until nothing more is written."""
-        if self._send is None and self._rest is None:
+        if self._send is None:
             return
         if self._ended is None:
             self._ended = self._loop.create_future()
@@ -297,11 +294,11 @@ class Transport:
         self.stop()
         self.clear()
         self.wake()
-        if self._rest is None:
-            self._end()
-        else:
-            self._rest.cancel()
+        if self._writer is not None:
+            self._writer.cancel()
             self.release()
+        else:
+            self._end()
 
     # Time ---------------------------------------------------------------------------------------------
 
@@ -312,7 +309,8 @@ class Transport:
 
     def pong(self) -> None:
         """The client has answered; to nothing, if there was no ping."""
-        if self._answering and self._timer is not None:
+        # Of one that is closed, another timer runs.
+        if self._answering and self._timer is not None and not self.closed:
             self._timer.cancel()
             self.start()
 
@@ -340,6 +338,11 @@ class Transport:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _message(frame: Frame) -> Message:
+    kind = "text" if isinstance(frame, str) else "bytes"
+    return {"type": "websocket.send", kind: frame}
 
 
 def _size(frame: Frame) -> int:

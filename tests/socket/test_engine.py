@@ -1,6 +1,8 @@
 """The Engine.IO server: what a page of another origin is told and what it is not, and how the engine ends."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -8,11 +10,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Message
 
 from authx import AuthXSocket
 from tests.support.logins import login
 from tests.support.server import serving
 from tests.support.settling import until
+from tests.support.tables import filled
 
 PATH = "/ws/socket.io/"
 OPENING = {"EIO": "4", "transport": "polling"}
@@ -120,3 +124,150 @@ async def test_a_client_that_leaves_is_not_left_with_a_poll_under_way() -> None:
 
         assert (await asyncio.wait_for(poll, 5)).text == "6"
         assert not socket.sio.eio._endings
+
+
+async def opened(client: httpx.AsyncClient) -> str:
+    """The sid of a transport with a connection, of which everything has been polled."""
+    sid = (await client.get(PATH, params=OPENING)).text.split('"')[3]
+    await client.post(PATH, params={**OPENING, "sid": sid}, content="40")
+    assert (await client.get(PATH, params={**OPENING, "sid": sid})).text.startswith("40{")
+    return sid
+
+
+async def test_a_poll_is_not_ended_by_the_one_before() -> None:
+    """Who watches for a client that hangs up takes turns of the loop to end, and the next poll is there."""
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login(), allow_anonymous=True)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(base_url="http://app.test", transport=transport) as client:
+        sid = await opened(client)
+        for number in range(4):
+            poll = asyncio.create_task(client.get(PATH, params={**OPENING, "sid": sid}))
+            await until(lambda: socket.sio.eio.sockets[sid].polling)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await socket.emit("news", number)
+            assert (await asyncio.wait_for(poll, 5)).text == f'42["news",{number}]'
+
+
+class Websocket:
+    """A client of the app itself, over ASGI: what it says is there before anybody asks."""
+
+    def __init__(
+        self,
+        app: FastAPI,
+        *said: str,
+        sid: str = "",
+        send: Callable[[Message], Awaitable[None]] | None = None,
+        then: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.sent: list[Message] = []
+        self._coming: asyncio.Queue[Message] = asyncio.Queue()
+        self._coming.put_nowait({"type": "websocket.connect"})
+        for text in said:
+            self._coming.put_nowait({"type": "websocket.receive", "text": text})
+        query = f"EIO=4&transport=websocket{sid and '&sid='}{sid}"
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0"},
+            "scheme": "ws",
+            "path": PATH,
+            "query_string": query.encode(),
+            "headers": [(b"host", b"app.test")],
+            "client": ("192.0.2.1", 5),
+        }
+        self._then = then
+        self.served = asyncio.create_task(app(scope, self._receive, send or self._send))
+
+    async def _receive(self) -> Message:
+        if self._coming.empty() and self._then is not None:
+            then, self._then = self._then, None
+            await then()
+        return await self._coming.get()
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def leave(self) -> None:
+        self._coming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+
+async def test_a_poll_under_way_takes_nothing_from_a_websocket_that_takes_over_at_once() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login(), allow_anonymous=True)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(base_url="http://app.test", transport=transport) as client:
+        sid = await opened(client)
+        poll = asyncio.create_task(client.get(PATH, params={**OPENING, "sid": sid}))
+        await until(lambda: socket.sio.eio.sockets[sid].polling)
+        websocket = Websocket(app, "2probe", "5", sid=sid)
+
+        assert (await asyncio.wait_for(poll, 5)).text == "6"
+        assert socket.sio.eio.sockets[sid].upgraded
+        await socket.emit("news", 1)
+        await until(lambda: {"type": "websocket.send", "text": '42["news",1]'} in websocket.sent)
+        websocket.leave()
+        await websocket.served
+    assert not filled(socket)
+
+
+async def test_a_poll_under_way_is_told_of_an_end_that_comes_before_the_websocket_takes_over() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(base_url="http://app.test", transport=transport) as client:
+        sid = (await client.get(PATH, params=OPENING)).text.split('"')[3]
+        poll = asyncio.create_task(client.get(PATH, params={**OPENING, "sid": sid}))
+        await until(lambda: socket.sio.eio.sockets[sid].polling)
+        websocket = Websocket(app, "2probe", sid=sid, then=lambda: socket.sio.eio.drop(sid))
+
+        assert (await asyncio.wait_for(poll, 5)).text == "1"
+        websocket.leave()
+        await websocket.served
+    assert not filled(socket)
+
+
+async def test_a_websocket_that_cannot_be_accepted_ends_quietly(caplog: pytest.LogCaptureFixture) -> None:
+    """Each server says in its own way that nobody is there."""
+
+    async def fail(message: Message) -> None:
+        raise RuntimeError("Unexpected ASGI message")
+
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    with caplog.at_level(logging.WARNING):
+        await Websocket(app, send=fail).served
+
+    assert not caplog.records
+    assert not filled(socket)
+    assert not socket.sio.eio._endings
+
+
+async def test_a_server_that_does_not_wait_for_the_last_words_leaves_nothing() -> None:
+    stalled = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if message.get("text", "").startswith("42"):
+            stalled.set()
+            await asyncio.Event().wait()
+
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login(), allow_anonymous=True)
+    websocket = Websocket(app, "40", send=send)
+    await until(lambda: len(list(socket.sio.registry)) == 1)
+    before = asyncio.all_tasks() - {websocket.served}
+    await socket.emit("news")
+    await stalled.wait()
+    await socket.sio.eio.disconnect()
+    [ending] = socket.sio.eio._endings.values()
+    websocket.served.cancel()
+    # The first time says that nothing more is read, the second that nobody waits.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    websocket.served.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await websocket.served
+
+    assert not socket.sio.eio._endings
+    assert ending._timer is None
+    await until(lambda: asyncio.all_tasks() <= before)

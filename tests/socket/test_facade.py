@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from datetime import date
 from typing import Any
 
 import httpx
@@ -103,10 +104,30 @@ async def test_the_same_socket_can_be_attached_to_another_app() -> None:
         await socket.shutdown()
 
 
-@pytest.mark.parametrize("option", ["always_connect", "async_handlers"])
+@pytest.mark.parametrize("option", ["always_connect", "async_handlers", "json"])
 def test_an_option_that_would_open_the_door_is_refused(option: str) -> None:
     with pytest.raises(TypeError, match=option):
         AuthXSocket(FastAPI(), None, **{option: True})  # type: ignore[arg-type]
+
+
+class Marked(socketio.packet.Packet):
+    """Packets of an app's own."""
+
+    def encode(self) -> str:
+        return f"{super().encode()} "
+
+
+async def test_packets_may_be_of_an_apps_own_class() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, serializer=Marked)
+    socket.on("echo", lambda value: value)
+    async with serving(app) as url, wire.websocket(url) as client:
+        await client.connect()
+        assert await client.emit("echo", [1]) == [[1]]
+        assert client.frames[-1] == "431[[1]] "
+        await socket.everyone().emit("news", date(2020, 1, 1))
+        await client.receive_event("news")
+        assert client.frames[-1] == '42["news","2020-01-01"] '
 
 
 @pytest.mark.parametrize("namespaces", ["*", ["/", "*"]])

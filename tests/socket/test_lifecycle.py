@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message
 
 from authx import AuthXSocket
 from tests.support import wire
@@ -108,3 +109,59 @@ async def test_who_is_not_there_gets_nothing() -> None:
     socket.sio.eio.put("nobody", "40")
     await socket.sio.eio.send("nobody", b"")
     socket.sio.eio.admit("nobody")
+
+
+async def test_nothing_is_heard_after_the_end() -> None:
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login())
+    heard: list[Any] = []
+
+    async def hear(sid: str, message: Any) -> None:
+        heard.append(message)
+
+    socket.sio.eio.on("message", hear)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as client:
+        sid = (await client.get(PATH, params=OPENING)).text.split('"')[3]
+        body = "\x1e".join(["42first", "1", "42second", "3"])
+        await client.post(PATH, params={**OPENING, "sid": sid}, content=body)
+
+    assert heard == ["2first"]
+    assert not filled(socket)
+
+
+async def test_a_websocket_that_takes_no_leave_in_time_is_forgotten_even_if_its_server_is_stuck() -> None:
+    free, stuck = asyncio.Event(), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        while message.get("text", "").startswith("42") and not free.is_set():
+            stuck.set()
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    app = FastAPI()
+    socket = AuthXSocket(app, auth=login(), allow_anonymous=True, linger=0.01)
+    coming: asyncio.Queue[Message] = asyncio.Queue()
+    coming.put_nowait({"type": "websocket.connect"})
+    coming.put_nowait({"type": "websocket.receive", "text": "40"})
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "scheme": "ws",
+        "path": PATH,
+        "query_string": b"EIO=4&transport=websocket",
+        "headers": [(b"host", b"app.test")],
+        "client": ("192.0.2.1", 5),
+    }
+    served = asyncio.create_task(app(scope, coming.get, send))
+    await until(lambda: len(list(socket.sio.registry)) == 1)
+    await socket.emit("news")
+    await stuck.wait()
+    await socket.sio.eio.disconnect()
+    assert socket.sio.eio._endings
+
+    await until(lambda: not socket.sio.eio._endings)
+    assert not served.done()
+    free.set()
+    await served

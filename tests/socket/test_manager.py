@@ -266,16 +266,18 @@ def test_ours_is_taken_as_it_is() -> None:
 
 async def test_another_one_keeps_its_settings_and_its_bus(server: Listener) -> None:
     given = Bus("bus://here")
-    manager = adopted(given)
+    manager: Any = adopted(given)
     manager.set_server(server)
     enter(manager, "one")
 
+    assert manager is given
     assert isinstance(manager, Bus)
     assert isinstance(manager, Manager)
-    assert (manager.url, manager.channel, manager.host_id) == ("bus://here", "mine", given.host_id)
-    await manager.emit("news", {"n": 1}, namespace="/", room="one")
+    assert (manager.url, manager.channel) == ("bus://here", "mine")
+    # By the one that the app holds.
+    await given.emit("news", {"n": 1}, namespace="/", room="one")
     assert server.delivered == [("transport of one", ['42["news",{"n":1}]'])]
-    [message] = manager.published
+    [message] = given.published
     assert (message["method"], message["event"], message["room"]) == ("emit", "news", "one")
 
 
@@ -293,5 +295,51 @@ def test_a_redis_manager_keeps_its_address() -> None:
     manager: Any = adopted(given)
     assert isinstance(manager, socketio.AsyncRedisManager)
     assert (manager.redis_url, manager.channel) == ("redis://somewhere:1234/5", "mine")
-    # The one that the app holds is not changed.
-    assert type(given) is socketio.AsyncRedisManager
+    assert manager is given
+
+
+class Slotted(Bus):
+    """A manager that keeps things where ``vars`` does not look, and methods bound to itself."""
+
+    __slots__ = ("hook", "tag")
+
+    def __init__(self) -> None:
+        super().__init__("bus://here")
+        self.tag = "mine"
+        self.hook = self.itself
+
+    def itself(self) -> Any:
+        return self
+
+
+def test_another_one_is_the_same_object_with_all_it_has() -> None:
+    given = Slotted()
+    manager: Any = adopted(given)
+
+    assert manager.tag == "mine"
+    assert manager.hook() is manager
+    assert type(manager).__mro__[1] is Slotted
+    assert type(Slotted()) is Slotted
+    assert not isinstance(Slotted(), Manager)
+
+
+def test_one_that_was_taken_is_taken_again_as_it_is() -> None:
+    manager: Any = adopted(Bus("bus://here"))
+    kind = type(manager)
+    enter(manager, "one")
+
+    assert adopted(manager) is manager
+    assert type(manager) is kind
+    assert manager.is_connected("one", "/")
+
+
+class Foreign:
+    """What Python does not let have attributes."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("given", [Foreign(), socketio.AsyncManager()])
+def test_one_that_cannot_have_our_rooms_is_refused(given: Any) -> None:
+    with pytest.raises(TypeError, match=f"client_manager.*{type(given).__name__}"):
+        adopted(given)

@@ -1,183 +1,207 @@
-"""Writing to many at once: what is begun is done or goes on elsewhere, and nobody holds up anybody."""
+"""Writing to many at once: nobody holds up anybody, and whoever has begun in a task ends in it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context, ContextVar, copy_context
+from typing import Any
 
+import anyio
 import pytest
 
-from authx.socket.pump import Pump, begun
+from authx.socket.pump import Pump
+from tests.support.settling import until
+
+Work = Callable[[], Awaitable[None]]
 
 
 class Pen:
-    """Writes down when it was asked to, and in which task."""
+    """Writes once, and remembers by which tasks it was run."""
 
-    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
-        self.tasks: list[asyncio.Task[None] | None] = []
-        self._then = then
+    def __init__(self, work: Work | None = None) -> None:
+        self.context: Context = copy_context()
+        self.begun: list[asyncio.Task[Any] | None] = []
+        self.ended: list[asyncio.Task[Any] | None] = []
+        self.problems: list[BaseException] = []
+        self._work = work
 
-    def flush(self) -> None:
-        self.tasks.append(asyncio.current_task())
-        self._then()
+    async def write(self) -> None:
+        self.begun.append(asyncio.current_task())
+        try:
+            if self._work is not None:
+                await self._work()
+        except (Exception, asyncio.CancelledError) as problem:  # noqa: BLE001 - kept for the test
+            self.problems.append(problem)
+        self.ended.append(asyncio.current_task())
 
 
-# --- the pump ---------------------------------------------------------------------------------------------
-
-
-async def test_all_write_in_the_next_turn_in_one_task_of_its_own() -> None:
+async def test_all_write_in_the_next_turn_in_one_task() -> None:
     pump, pens = Pump(), [Pen() for _ in range(3)]
     for pen in pens:
         pump.add(pen)
-    assert [pen.tasks for pen in pens] == [[], [], []]
+    assert [pen.begun for pen in pens] == [[], [], []]
     await asyncio.sleep(0)
 
-    [[first], [second], [third]] = [pen.tasks for pen in pens]
+    [[first], [second], [third]] = [pen.ended for pen in pens]
     assert first is second is third
     assert first is not None
     assert first is not asyncio.current_task()
-    assert first.done()
 
 
-async def test_who_is_added_meanwhile_writes_in_the_turn_after() -> None:
+async def test_who_has_to_wait_keeps_the_task_and_the_others_get_another() -> None:
+    gate = asyncio.Event()
+    pump, slow, after = Pump(), Pen(lambda: wait(gate)), Pen()
+    before = Pen()
+    for pen in (before, slow, after):
+        pump.add(pen)
+    await until(lambda: bool(after.ended))
+    assert slow.ended == []
+    assert before.begun == slow.begun
+    assert after.begun != slow.begun
+    gate.set()
+    await until(lambda: bool(slow.ended))
+    assert slow.begun == slow.ended
+
+
+async def wait(gate: asyncio.Event) -> None:
+    await gate.wait()
+
+
+async def test_who_is_added_meanwhile_writes_soon() -> None:
     pump, late = Pump(), Pen()
-    pump.add(Pen(lambda: pump.add(late)))
-    await asyncio.sleep(0)
-    assert late.tasks == []
-    await asyncio.sleep(0)
-    assert len(late.tasks) == 1
+
+    async def add() -> None:
+        pump.add(late)
+
+    pump.add(Pen(add))
+    await until(lambda: bool(late.ended))
+
+
+async def test_several_may_wait_for_the_same_future() -> None:
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    pump = Pump()
+
+    async def wait_for_it() -> None:
+        await answer
+
+    pens = [Pen(wait_for_it) for _ in range(3)]
+    for pen in pens:
+        pump.add(pen)
+    await until(lambda: all(pen.begun for pen in pens))
+    answer.set_result(None)
+    await until(lambda: all(pen.ended for pen in pens))
+    assert [pen.problems for pen in pens] == [[], [], []]
+
+
+async def test_what_it_waits_for_may_fail() -> None:
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    pump = Pump()
+
+    async def wait_for_it() -> None:
+        await answer
+
+    pen = Pen(wait_for_it)
+    pump.add(pen)
+    await until(lambda: bool(pen.begun))
+    answer.set_exception(OSError("gone"))
+    await until(lambda: bool(pen.ended))
+    assert [type(problem) for problem in pen.problems] == [OSError]
+
+
+VARIABLE: ContextVar[int] = ContextVar("VARIABLE", default=0)
+
+
+async def in_a_lock() -> None:
+    async with anyio.Lock():
+        await asyncio.sleep(0)
+
+
+async def in_a_scope() -> None:
+    with anyio.fail_after(5):
+        await asyncio.sleep(0)
+
+
+async def in_a_task_group() -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(asyncio.sleep, 0)
+
+
+async def with_a_variable() -> None:
+    token = VARIABLE.set(1)
+    try:
+        await asyncio.sleep(0)
+        assert VARIABLE.get() == 1
+    finally:
+        VARIABLE.reset(token)
+
+
+@pytest.mark.parametrize("work", [in_a_lock, in_a_scope, in_a_task_group, with_a_variable])
+async def test_whatever_stands_around_a_send_begins_and_ends_alike(work: Work) -> None:
+    pump, pens = Pump(), [Pen(work) for _ in range(3)]
+    for pen in pens:
+        pump.add(pen)
+    await until(lambda: all(pen.ended for pen in pens))
+    assert [pen.problems for pen in pens] == [[], [], []]
+    assert [pen.begun == pen.ended for pen in pens] == [True] * 3
+
+
+async def test_a_time_limit_ends_what_it_is_around_and_nothing_else() -> None:
+    pump, after = Pump(), Pen()
+
+    async def limited() -> None:
+        async with asyncio.timeout(0.001):
+            await asyncio.Event().wait()
+
+    pen = Pen(limited)
+    pump.add(pen)
+    pump.add(after)
+    await until(lambda: bool(pen.ended))
+    assert [type(problem) for problem in pen.problems] == [TimeoutError]
+    assert after.ended
+
+
+async def test_each_writes_in_a_context_of_its_own() -> None:
+    pump, seen = Pump(), list[int]()
+
+    async def look() -> None:
+        seen.append(VARIABLE.get())
+        VARIABLE.set(VARIABLE.get() + 1)
+        await asyncio.sleep(0)
+        seen.append(VARIABLE.get())
+
+    VARIABLE.set(10)
+    pen = Pen(look)
+    VARIABLE.set(20)
+    pump.add(pen)
+    await until(lambda: bool(pen.ended))
+    assert seen == [10, 11]
+    assert VARIABLE.get() == 20
+
+
+async def test_who_is_due_is_not_forgotten_if_the_task_is_cancelled_before_it_begins() -> None:
+    pump, pen = Pump(), Pen()
+    pump.add(pen)
+    [task] = pump._tasks
+    task.cancel()
+    await until(lambda: bool(pen.ended))
+
+
+def test_another_loop_begins_anew() -> None:
+    pump, pens = Pump(), [Pen(), Pen()]
+
+    async def add_and_end(pen: Pen) -> None:
+        pump.add(pen)
+        await until(lambda: bool(pen.ended))
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    asyncio.run(add_and_end(pens[0]))
+    asyncio.run(add_and_end(pens[1]))
+    loop.close()
+    assert all(pen.ended for pen in pens)
 
 
 async def test_nothing_is_left_of_it() -> None:
     pump = Pump()
     pump.add(Pen())
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert (pump._due, pump._tasks) == ([], set())
-
-
-# --- what is begun ----------------------------------------------------------------------------------------
-
-
-async def test_what_need_not_wait_is_done() -> None:
-    done: list[str] = []
-
-    async def send() -> None:
-        done.append("sent")
-
-    assert begun(send()) is None
-    assert done == ["sent"]
-
-
-async def test_what_has_to_wait_goes_on_elsewhere() -> None:
-    gate, done = asyncio.Event(), list[str]()
-
-    async def send() -> None:
-        done.append("begun")
-        await gate.wait()
-        await asyncio.sleep(0)
-        done.append("sent")
-
-    rest = begun(send())
-    assert rest is not None
-    assert done == ["begun"]
-    task = asyncio.ensure_future(rest)
-    await asyncio.sleep(0)
-    gate.set()
-    await task
-    assert done == ["begun", "sent"]
-
-
-async def test_several_may_wait_for_the_same_future() -> None:
-    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    heard: list[str] = []
-
-    async def send() -> None:
-        heard.append(await answer)
-
-    rests = [rest for rest in (begun(send()), begun(send()), begun(send())) if rest is not None]
-    tasks = [asyncio.ensure_future(rest) for rest in rests]
-    await asyncio.sleep(0)
-    answer.set_result("now")
-    await asyncio.gather(*tasks)
-    assert heard == ["now"] * 3
-
-
-async def test_what_fails_at_once_fails_here_and_what_fails_later_there() -> None:
-    gate = asyncio.Event()
-
-    async def send(waits: bool) -> None:
-        if waits:
-            await gate.wait()
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"):
-        begun(send(waits=False))
-    rest = begun(send(waits=True))
-    assert rest is not None
-    gate.set()
-    with pytest.raises(OSError, match="gone"):
-        await rest
-
-
-async def test_what_it_waits_for_may_fail() -> None:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    seen: list[BaseException] = []
-
-    async def send() -> None:
-        try:
-            await future
-        except OSError as error:
-            seen.append(error)
-
-    rest = begun(send())
-    assert rest is not None
-    future.set_exception(OSError("gone"))
-    await rest
-    assert len(seen) == 1
-
-
-async def test_the_rest_can_be_cancelled() -> None:
-    ended: list[str] = []
-
-    async def send() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append("cleaned up")
-
-    rest = begun(send())
-    assert rest is not None
-    task = asyncio.ensure_future(rest)
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait({task})
-    assert task.cancelled()
-    assert ended == ["cleaned up"]
-
-
-async def test_a_server_whose_send_is_no_coroutine_is_waited_for() -> None:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    rest: Awaitable[None] | None = begun(future)
-    assert rest is future
-
-
-async def test_a_time_limit_within_a_send_that_is_done_at_once_is_its_own() -> None:
-    """Some middleware limits the time of each send; that needs a task, and must not reach this one later."""
-    pump, problems = Pump(), list[BaseException]()
-
-    async def quick() -> None:
-        pass
-
-    async def send() -> None:
-        async with asyncio.timeout(0.001):
-            await quick()
-
-    class Limited:
-        def flush(self) -> None:
-            try:
-                assert begun(send()) is None
-            except BaseException as error:  # noqa: BLE001 - whatever it is
-                problems.append(error)
-
-    pump.add(Limited())
-    await asyncio.sleep(0)
-    assert problems == []
+    await until(lambda: not pump._tasks)
+    assert (pump._due, pump._next) == ([], None)

@@ -1,8 +1,12 @@
 """What apps call on the server: emits, audiences, rooms and sessions of a sid."""
 
 import asyncio
+import enum
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 import socketio
@@ -10,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from authx import AuthXSocket
-from authx.socket import CurrentIdentity, Refusal, ReservedNameError
+from authx.socket import CurrentIdentity, Refusal, ReservedNameError, packets
 from authx.socket.testing import InMemoryBus, SocketTestClient
 from tests.support.logins import login
 from tests.support.settling import until
@@ -139,6 +143,35 @@ async def test_models_dataclasses_and_bytes_are_emitted_as_they_are() -> None:
         ]
 
 
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize("encode", [packets.encode, packets._encode], ids=["as installed", "without orjson"])
+async def test_what_may_be_told_is_not_for_the_encoder_to_say(
+    encode: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packets, "encode", encode)
+    app, socket = node()
+    value = {"c": Colour.RED, "u": UUID(int=1), "d": date(2020, 1, 1), "r": Record(1)}
+    said = {"c": "red", "u": str(UUID(int=1)), "d": "2020-01-01", "r": {"number": 1}}
+    async with SocketTestClient(app) as client:
+        alice = await client.connect("alice")
+        await socket.emit("emitted", value)
+        await socket.to_user("alice").emit("audience", value, b"x")
+        for sent in (value, {**value, "b": b"x"}):
+            await socket.sio.manager.emit("by the manager", sent, namespace="/")
+        await alice.receive("by the manager")
+        assert [event.args for event in alice.received()] == [
+            (said,),
+            (said, b"x"),
+            (said,),
+            ({**said, "b": b"x"},),
+        ]
+        with pytest.raises(TypeError):
+            await socket.emit("no name", {Colour.RED: 1})
+
+
 @pytest.mark.parametrize("value", [object(), float("nan")])
 async def test_what_cannot_be_told_is_an_error_of_whoever_emits_it(value: Any) -> None:
     app, socket = node()
@@ -235,6 +268,15 @@ async def test_the_old_call_of_one_sid_gives_what_it_always_gave(values: Any, an
         await question.acknowledge(*values)
 
         assert await calling == answer
+
+
+async def test_nobody_can_tell_by_the_numbers_how_often_others_are_asked() -> None:
+    app, socket = node()
+    async with SocketTestClient(app) as client:
+        alice, bob = await client.connect("alice"), await client.connect("bob")
+        for asked in (alice, bob):
+            await socket.emit("question", to=asked.sid, callback=print)
+        assert [list(kept) for kept in socket.sio.manager.callbacks.values()] == [[0, 1], [0, 1]]
 
 
 async def test_the_old_call_ends_with_the_connection_and_leaves_nothing_behind() -> None:
@@ -385,6 +427,56 @@ async def test_calls_disconnects_and_lists_are_of_this_node() -> None:
         await laptop.nothing_received()
         assert laptop.is_connected
         assert [list(kept) for kept in here.sio.manager.callbacks.values()] == []
+
+
+async def test_those_left_out_are_left_out_on_every_node() -> None:
+    bus = InMemoryBus()
+    (one, here), (other, _) = node(bus), node(bus)
+    async with SocketTestClient(one) as near, SocketTestClient(other) as far:
+        alice, bob, carol = await near.connect("alice"), await far.connect("bob"), await far.connect("carol")
+        for left_out in ({alice.sid, bob.sid}, frozenset({alice.sid, bob.sid}), (alice.sid, bob.sid)):
+            await here.emit("news", skip_sid=left_out)
+            await carol.receive("news")
+
+        await alice.nothing_received()
+        await bob.nothing_received()
+
+
+async def test_the_old_call_of_a_sid_of_another_node_leaves_nothing_behind() -> None:
+    bus = InMemoryBus()
+    (one, here), (other, _) = node(bus), node(bus)
+    async with SocketTestClient(one) as near, SocketTestClient(other) as far:
+        await near.connect("alice")
+        bob = await far.connect("bob")
+        with pytest.raises(socketio.exceptions.TimeoutError):
+            await here.call("late", to=bob.sid, timeout=0)
+        assert here.sio.manager.callbacks == {}
+
+        late = await bob.receive("late")
+        calling = asyncio.create_task(here.call("question", to=bob.sid))
+        question = await bob.receive("question")
+        # The answer to one question is not taken for that to another.
+        await late.acknowledge("too late")
+        await question.acknowledge("in time", 1)
+        assert await calling == ("in time", 1)
+        assert here.sio.manager.callbacks == {}
+
+
+async def test_an_answer_from_another_node_leaves_nothing_behind() -> None:
+    bus = InMemoryBus()
+    (one, here), (other, _) = node(bus), node(bus)
+    answers: list[Any] = []
+    async with SocketTestClient(one) as near, SocketTestClient(other) as far:
+        await near.connect("alice")
+        bob = await far.connect("bob")
+        await here.emit("first", to=bob.sid, callback=answers.append)
+        await here.emit("second", to=bob.sid, callback=answers.append)
+        await (await bob.receive("first")).acknowledge(1)
+        await until(lambda: answers == [1])
+        assert len(here.sio.manager.callbacks[bob.sid]) == 2
+        await (await bob.receive("second")).acknowledge(2)
+        await until(lambda: answers == [1, 2])
+        assert here.sio.manager.callbacks == {}
 
 
 # Rooms and sessions of a sid -----------------------------------------------------------------------------

@@ -132,10 +132,76 @@ async def test_a_client_that_does_not_read_is_cut_off_and_its_memory_given_back(
 async def test_a_client_that_does_not_poll_is_cut_off() -> None:
     judge = Judge()
     one = transport(judge)
+    # The first, which came when nothing else waited, does not count.
     for _ in range(11):
         one.put("4" * 900)
     await asyncio.sleep(0)
+    assert judge.behind == []
+    one.put("4" * 900)
+    await asyncio.sleep(0)
     assert judge.behind == [one]
+
+
+async def test_a_packet_for_who_has_taken_all_before_it_may_be_of_any_size() -> None:
+    judge = Judge()
+    async with carried(judge) as (one, wire):
+        wire.writable.clear()
+        one.put("4" * LIMIT, b"x" * LIMIT, b"y" * LIMIT)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert judge.behind == []
+        one.put("4" * LIMIT)
+        await asyncio.sleep(0)
+        assert judge.behind == [one]
+
+
+async def test_what_was_let_through_once_does_not_count_for_what_comes_after() -> None:
+    judge = Judge()
+    async with carried(judge) as (one, wire):
+        one.put("4" * LIMIT * 3)
+        await until(lambda: len(wire.sent) == 1)
+        wire.writable.clear()
+        one.put("4")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        one.put("4" * (LIMIT // 2))
+        await asyncio.sleep(0)
+        assert judge.behind == []
+        one.put("4" * LIMIT)
+        await asyncio.sleep(0)
+        assert judge.behind == [one]
+
+
+async def test_what_is_put_while_something_is_written_comes_after_it() -> None:
+    one = transport(Judge())
+    sent: list[Any] = []
+
+    async def send(message: Message) -> None:
+        if message.get("text") == "40":
+            one.put("4 from within")
+            await asyncio.sleep(0)
+        sent.append(message.get("text"))
+
+    one.write_to(send)
+    one.put("40")
+    one.put("41")
+    await until(lambda: len(sent) == 3)
+    assert sent == ["40", "41", "4 from within"]
+    one.cut()
+
+
+async def test_who_is_cancelled_while_it_is_written_to_is_lost() -> None:
+    one = transport(Judge())
+
+    async def send(_: Message) -> None:
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    one.write_to(send)
+    one.put("40")
+    one.put("41")
+    await one.written()
+    assert (one.finished, one.waiting) == (True, 0)
 
 
 async def test_many_small_frames_count_for_what_they_take() -> None:
