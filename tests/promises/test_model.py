@@ -363,7 +363,9 @@ class History(RuleBasedStateMachine):
         spared = None if spares is None else f"{user}-{spares}"
         before = None if ago is None else self.model.now - ago
         self.run(self.login.auth.revoke_user(user, issued_before=before, except_session=spared))
-        moment = self.model.now if before is None else before
+        # Without a moment it is all that was ever made, also before the clock was set back.
+        made = max((token.issued_at for token in self.model.tokens), default=self.model.now)
+        moment = max(self.model.now, made) if before is None else before
         self.model.end_covered(self.model.revoke_user(user, moment, spared))
         self.check("revoke user")
 
