@@ -260,6 +260,8 @@ async def test_it_comes_back_with_a_new_token_to_a_server_that_was_away(
     async with opened(f"http://127.0.0.1:{port}", tmp_path) as peer:
         async with serving(before.app, port=port):
             await sign_in(peer, before)
+            # A JavaScript client that loses its server in the midst of an upgrade notices only by the pings.
+            await until(lambda: all(one.upgraded for one in before.socket.sio.eio.sockets.values()))
         async with serving(after.app, port=port):
             with pytest.raises(TokenExpiredError):
                 after.auth.verifier.identity(before.token())
