@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
-from weakref import WeakMethod, finalize
+from weakref import WeakMethod
 
 from socketio import packet as packets
 
@@ -22,7 +22,7 @@ from authx.socket.device import Departure, Device
 from authx.socket.exceptions import Closing, Refusal
 from authx.socket.exchange import Exchange
 from authx.socket.expiry import Expiry
-from authx.socket.handshake import Door
+from authx.socket.handshake import Door, Login
 from authx.socket.revocation import Notices, Sweep, Watch
 from authx.socket.thread import HAND_OVER, in_loop
 from authx.socket.wire import CLOSING_EVENT, EXPIRING_EVENT, closing_body, expiring_body
@@ -72,8 +72,7 @@ class Tenure(Exchange):
             self._sweep = Sweep(
                 self._login, self.registry, interval=sweep_interval, end=self._end, spawn=self._spawn
             )
-            # A login may outlive the sockets.
-            finalize(self, self._login.watch_revocations(_weakly(self.heed))).atexit = False
+            _watch(self._login, self.heed)
 
     # The clock ----------------------------------------------------------------------------------------
 
@@ -247,13 +246,18 @@ class Tenure(Exchange):
             del self._departures[connection.sid]
 
 
-def _weakly(listen: Callable[[Revocation], Awaitable[None]]) -> Callable[[Revocation], Awaitable[None]]:
-    """``listen``, a method, as long as somebody else holds its object: a login may outlive the sockets."""
-    method = WeakMethod(listen)
+def _watch(login: Login, listen: Callable[[Revocation], Awaitable[None]]) -> None:
+    """Have ``listen``, a method, hear of revocations as long as somebody else holds its object.
+
+    A login may outlive the sockets. What it keeps of them is in the login alone: in anything global, the
+    app's callbacks, which the login holds, would hold the sockets for ever.
+    """
+    stop: list[Callable[[], None]] = []
+    method = WeakMethod(listen, lambda _: [end() for end in stop])
 
     async def listen_while_it_lasts(revocation: Revocation) -> None:
         found = method()
         if found is not None:
             await found(revocation)
 
-    return listen_while_it_lasts
+    stop.append(login.watch_revocations(listen_while_it_lasts))

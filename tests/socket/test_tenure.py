@@ -1,7 +1,9 @@
 """The timer of a node; what it is for is in tests/promises/test_the_clock_is_obeyed.py."""
 
 import asyncio
+import gc
 from typing import Any
+from weakref import ref
 
 import pytest
 from fastapi import FastAPI
@@ -111,3 +113,15 @@ async def test_the_time_that_is_left_is_never_less_than_none() -> None:
     assert socket.sio._ttl(Identity(user="alice", expires_at=clock.now - 60)) == 0
     assert socket.sio._ttl(Identity(user="alice")) is None
     assert socket.sio._ttl(None) is None
+
+
+def test_a_socket_is_let_go_though_the_apps_callbacks_speak_of_it() -> None:
+    def one_that_is_gone() -> ref[Any]:
+        auth = AuthX(AuthXConfig(JWT_SECRET_KEY=KEY))
+        socket = AuthXSocket(FastAPI(), auth=auth)
+        auth.set_token_blocklist(lambda _: socket.unguarded() == [])
+        return ref(socket.sio)
+
+    server = one_that_is_gone()
+    gc.collect()
+    assert server() is None
