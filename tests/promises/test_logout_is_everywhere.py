@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from authx import AuthX, AuthXConfig, AuthXSocket
 from authx.auth.identity import Identity
@@ -683,14 +683,18 @@ async def test_a_route_in_a_thread_with_a_loop_of_its_own_may_revoke_and_change_
     router.on("guarded")(lambda: None)
     socket.include_router(router)
 
+    # FastAPI keeps the functions of routes in a cache of its own: they had better not hold the socket.
     @app.post("/narrow")
-    def narrow() -> int:
-        return asyncio.run(socket.update_user("bob", scopes=["b"]))
+    def narrow(request: Request) -> int:
+        here: AuthXSocket = request.app.state.authx_socket
+        return asyncio.run(here.update_user("bob", scopes=["b"]))
 
     @app.post("/ban")
-    def ban() -> list[str | None]:
-        asyncio.run(auth.revoke_user("alice"))
-        return [connection.user for connection in socket.sio.registry]
+    def ban(request: Request) -> list[str | None]:
+        here: AuthXSocket = request.app.state.authx_socket
+        assert isinstance(here.auth, AuthX)
+        asyncio.run(here.auth.revoke_user("alice"))
+        return [connection.user for connection in here.sio.registry]
 
     async with (
         serving(app) as url,
